@@ -1,0 +1,7 @@
+"""Operators, sensors, hooks, triggers and policies that run Alibaba Cloud DMS task flows on Apache Airflow."""
+
+from __future__ import annotations
+
+__version__ = "0.1.0"
+
+__all__ = ["__version__"]

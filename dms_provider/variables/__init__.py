@@ -1,0 +1,1 @@
+"""Time patterns, ``${}`` references, the values they stand for, and their safe substitution."""
