@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dag_factory.checks.scripts import unquoted
+
+REFERENCE = "${x}"
+
+
+def accepted(script: str, script_type: str = "shell") -> list[bool]:
+    """Whether each ``${x}`` of the script, in order, is where data may stand."""
+    offsets = [index for index in range(len(script)) if script.startswith(REFERENCE, index)]
+    refused = unquoted(script, offsets, script_type)
+    return [offset not in refused for offset in offsets]
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        ('echo "${x}"', [True]),
+        ('echo "a ${x} b ${x}"', [True, True]),
+        ("echo ${x}", [False]),
+        ("echo '${x}'", [False]),
+        ("echo $'it\\'s ${x}' \"${x}\"", [False, True]),
+        ('echo "$(cat ${x})"', [False]),
+        ('echo "$(cat "${x}")"', [False]),
+        ('echo "a $(date) ${x}"', [True]),
+        ('echo "`cat ${x}`" "${x}"', [False, True]),
+        ('echo "$((${x} + 1)) ${x}"', [False, True]),
+        ('echo "$(( (1+2) * 3 )) ${x}"', [True]),
+        ('echo $((1<<2)) "${x}"', [True]),
+        ('echo \\"${x}\\"', [False]),
+        ('echo "\\"${x}"', [True]),
+        ('# it\'s\necho "${x}"', [True]),
+        ('echo "# ${x}"', [True]),
+        ('# "${x}"\n', [False]),
+        ('echo a#"${x}"', [True]),
+        ('cat <<EOF\nit\'s "${x}"\nEOF\necho "${x}"', [False, True]),
+        ('cat <<-\'END\'\n\t"\n\tEND\necho "${x}"', [True]),
+        ('cat <<<"${x}"', [True]),
+        ('echo "a <<" "${x}"', [True]),
+        ('echo "${HOME:-"y"} ${x}"', [True]),
+        ("it's \"${x}", [False]),
+    ],
+)
+def test_shell(script: str, expected: list[bool]) -> None:
+    assert accepted(script) == expected
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        ('Write-Output "${x}"', [True]),
+        ("Write-Output '${x}'", [False]),
+        ("Write-Output 'it''s' \"${x}\"", [True]),
+        ("Write-Output ${x}", [False]),
+        ('Write-Output "$(Get-Item ${x}) ${x}"', [False, True]),
+        ('Write-Output "`"${x}"', [True]),
+        ('<# " #> "${x}"', [True]),
+        ('# "\n"${x}"', [True]),
+        ('@"\n${x}\n"@; "${x}"', [False, True]),
+    ],
+)
+def test_powershell(script: str, expected: list[bool]) -> None:
+    assert accepted(script, "powershell") == expected
+
+
+def test_the_place_does_not_matter_in_a_batch_file() -> None:
+    assert accepted('echo ${x} "${x}"', "batch") == [True, True]
+
+
+PIECES = [
+    ('"a ${x} b"', [True]),
+    ("'${x}'", [False]),
+    ("${x}", [False]),
+    ("$(echo ${x})", [False]),
+    ('"$(echo "${x}")"', [False]),
+    ('"`echo ${x}`${x}"', [False, True]),
+    ("$(( ( 1 + 2 ) * ${x} ))", [False]),
+    ("'it is \\'", []),
+    ("$'\\'\"'", []),
+    ('"\'"', []),
+    ('"\\"${x}"', [True]),
+    ('"${HOME:-"${x}"} ${x}"', [True, True]),
+    ("\\'", []),
+    ("# \"'`$(\n", []),
+    ("<<'E O'\n\"'${x}\nE O\n", [False]),
+]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=8), st.sampled_from([" ", "\n", " ; "]))
+def test_pieces_do_not_change_each_other(pieces: list[tuple[str, list[bool]]], separator: str) -> None:
+    script = separator.join(text for text, _ in pieces)
+    assert accepted(script) == [verdict for _, verdicts in pieces for verdict in verdicts]
+
+
+@given(
+    st.text(alphabet="\"'\\`$(){}<#\n @x-E", max_size=40), st.sampled_from(["shell", "powershell", "batch"])
+)
+def test_any_text_is_read(script: str, script_type: str) -> None:
+    assert set(unquoted(script, range(len(script)), script_type)) <= set(range(len(script)))
