@@ -1,0 +1,128 @@
+"""What all tests share: an Airflow home of their own, an Airflow database, and real database servers."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dev.services import MariaDBServer, MySQLServer, PostgresServer, Server, ServerUnavailable
+
+
+def _own_airflow_home() -> Path:
+    home = Path(tempfile.mkdtemp(prefix="dms-tests-airflow-"))
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    (home / "dags").mkdir()
+    for name in [name for name in os.environ if name.startswith(("AIRFLOW_", "_AIRFLOW_"))]:
+        del os.environ[name]
+    os.environ.update(
+        {
+            "AIRFLOW_HOME": str(home),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"),
+            "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+            "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
+            "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+        }
+    )
+    return home
+
+
+# Airflow reads its settings when it is imported, which any test module may do first.
+AIRFLOW_HOME = _own_airflow_home()
+
+ServerReport = dict[str, tuple[bool, str]]
+SERVERS = pytest.StashKey[ServerReport]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[SERVERS] = {}
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    worker_output = getattr(session.config, "workeroutput", None)
+    if worker_output is not None:
+        worker_output["servers"] = session.config.stash[SERVERS]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: object, error: object) -> None:
+    """Take over what a worker of pytest-xdist reports."""
+    output: dict[str, ServerReport] = getattr(node, "workeroutput", {})
+    for kind, report in output.get("servers", {}).items():
+        node.config.stash[SERVERS][kind] = report  # type: ignore[attr-defined]  # pytest-xdist has no types
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say which servers were real, and loudly which were not there."""
+    servers = config.stash[SERVERS]
+    if not servers:
+        return
+    terminalreporter.section("database servers")
+    for kind, (real, text) in sorted(servers.items()):
+        if real:
+            terminalreporter.line(f"{kind}: a real server, version {text}")
+        else:
+            terminalreporter.line(f"{kind}: NOT HAD, ITS TESTS DID NOT RUN. {text}", red=True, bold=True)
+
+
+def _started(server: Server, config: pytest.Config) -> Iterator[Server]:
+    servers = config.stash[SERVERS]
+    try:
+        server.start()
+    except ServerUnavailable as reason:
+        server.stop()
+        servers[server.kind] = (False, str(reason))
+        raise
+    except BaseException:
+        server.stop()
+        raise
+    servers[server.kind] = (True, server.version)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres_server(pytestconfig: pytest.Config) -> Iterator[Server]:
+    """A real PostgreSQL, started for the first test that asks for it."""
+    yield from _started(PostgresServer(), pytestconfig)
+
+
+@pytest.fixture(scope="session")
+def mariadb_server(pytestconfig: pytest.Config) -> Iterator[Server]:
+    """A real MariaDB, started for the first test that asks for it."""
+    yield from _started(MariaDBServer(), pytestconfig)
+
+
+@pytest.fixture(scope="session")
+def mysql_server(pytestconfig: pytest.Config) -> Iterator[Server]:
+    """A real MySQL, started for the first test that asks for it; skips where Debian sid cannot be reached."""
+    try:
+        yield from _started(MySQLServer(), pytestconfig)
+    except ServerUnavailable as reason:
+        pytest.skip(f"NO MYSQL SERVER: {reason}")
+
+
+@pytest.fixture(scope="session", params=["postgres", "mariadb", "mysql"])
+def sql_server(request: pytest.FixtureRequest) -> Server:
+    """Each of the real servers in turn."""
+    server: Server = request.getfixturevalue(f"{request.param}_server")
+    return server
+
+
+@pytest.fixture(scope="session")
+def airflow_database() -> Path:
+    """
+    Airflow's metadata database in SQLite, for tests that need one (``dag.test``, serialized DAGs, API).
+
+    :return: the Airflow home that it lies in.
+    """
+    from airflow.utils.db import initdb
+
+    initdb()
+    return AIRFLOW_HOME
