@@ -1,0 +1,107 @@
+"""What the conf of a run says to its flow, under the key ``dms``.
+
+Conf comes from whoever triggered the run: it is checked here, and its outputs are data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from dms_provider.variables.values import Data
+
+_GIVEN = ("business_time", "dry_run", "node", "from_node", "outputs")
+_WRITTEN_BY_THE_SCHEDULER = ("kind", "earlier_run", "skipped_for")
+
+
+class RunConfError(ValueError):
+    """The conf of the run cannot be understood. The message names the key that is wrong."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(f"conf of this run, dms: {message}")
+        self.message = message
+
+    def __reduce__(self) -> tuple[type, tuple[str]]:
+        return type(self), (self.message,)
+
+
+@dataclass(frozen=True, slots=True)
+class RunConf:
+    """What was asked of one run.
+
+    :param business_time: ISO 8601, as it was given
+    :param dry_run: nothing is executed
+    :param node: only this node runs
+    :param from_node: only this node and those downstream of it run
+    :param outputs: values of outputs that no node of this run gives
+    """
+
+    business_time: str | None = None
+    dry_run: bool = False
+    node: str | None = None
+    from_node: str | None = None
+    outputs: Mapping[str, Data] = field(default_factory=dict)
+
+
+def read_run_conf(conf: Mapping[str, Any] | None) -> RunConf:
+    """Check and read the conf of a run.
+
+    :param conf: the whole of it; other keys than ``dms`` are not ours
+    :raises RunConfError: an unknown key, or a value of the wrong type
+    """
+    asked = (conf or {}).get("dms")
+    if asked is None:
+        return RunConf()
+    if not isinstance(asked, Mapping):
+        raise RunConfError(f"expected an object, not {_kind(asked)}")
+    for key in asked:
+        if key not in _GIVEN and key not in _WRITTEN_BY_THE_SCHEDULER:
+            raise RunConfError(f"unknown key {str(key)[:40]!r}; known keys are {', '.join(_GIVEN)}")
+    dry_run = asked.get("dry_run", False)
+    if not isinstance(dry_run, bool):
+        raise RunConfError(f"dry_run: expected true or false, not {_kind(dry_run)}")
+    return RunConf(
+        business_time=_text(asked, "business_time"),
+        dry_run=dry_run,
+        node=_text(asked, "node"),
+        from_node=_text(asked, "from_node"),
+        outputs=_outputs(asked.get("outputs")),
+    )
+
+
+def _text(asked: Mapping[str, Any], key: str) -> str | None:
+    value = asked.get(key)
+    if value is not None and not isinstance(value, str):
+        raise RunConfError(f"{key}: expected text, not {_kind(value)}")
+    return value
+
+
+def _outputs(given: Any) -> dict[str, Data]:
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise RunConfError(f"outputs: expected an object of names and values, not {_kind(given)}")
+    outputs = {}
+    for name, value in given.items():
+        if isinstance(value, int) and not isinstance(value, bool):
+            outputs[str(name)] = Data((str(value),))
+        elif value is None or isinstance(value, str):
+            outputs[str(name)] = Data((value,))
+        else:
+            raise RunConfError(
+                f"outputs: {str(name)[:40]}: expected text or a whole number, not {_kind(value)}"
+            )
+    return outputs
+
+
+def _kind(value: Any) -> str:
+    kinds = {
+        str: "text",
+        bool: "true or false",
+        int: "a number",
+        float: "a fraction",
+        list: "a list",
+        type(None): "null",
+    }
+    return kinds.get(type(value), "an object")
