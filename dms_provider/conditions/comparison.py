@@ -70,7 +70,7 @@ def compare(comparison: Comparison, values: Mapping[str, Value]) -> bool:
         return holds(left.text, right.text)
     text, number = (left, right) if left.number is None else (right, left)
     raise ConditionError(
-        f"{left} {comparison.operator} {right}: {text} is no decimal number and cannot be ordered against {number}",
+        f"{text} is no decimal number, so it cannot be ordered against {number}",
         comparison.offset,
     )
 

@@ -20,8 +20,9 @@ from dms_provider.variables.values import Value
 class Condition:
     """A condition. Make one with :func:`parse_condition`.
 
-    A reference inside of quoted text is replaced by its value, and the whole compares as quoted text: with ``n``
-    1.0, ``${n} == 1`` is true and ``'${n}' == '1'`` is false. A NULL is the empty text, a list is its joined text.
+    A reference inside of quoted text is replaced by its value, and the whole compares as quoted text: with
+    ``n`` 1.0, ``${n} == 1`` is true and ``'${n}' == '1'`` is false. A NULL is the empty text, a list is its
+    joined text.
 
     :param text: the condition as its author wrote it
     :param names: the variables that it names

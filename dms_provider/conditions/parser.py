@@ -187,10 +187,11 @@ class _Parser:
         import difflib  # only a mistake needs it
 
         close = difflib.get_close_matches(token.text.lower(), STATES | _WORD_OPERATORS, n=1, cutoff=0.7)
+        if meant := _MEANT.get(token.text, close[0] if close else None):
+            return ConditionError(f"{word} is no word of a condition", token.offset, meant)
         return ConditionError(
             f"{word} is no word of a condition; text stands in quotes, a variable is written ${{{word}}}",
             token.offset,
-            _MEANT.get(token.text, close[0] if close else None),
         )
 
 

@@ -1,7 +1,7 @@
 """Time patterns: ``FORMAT`` or ``FORMAT|OFFSETS``, for example ``yyyyMM01|-1M``.
 
-Source: flow-spec, *Time*; DMS reference, sections 2.3 to 2.6. Weeks begin on Monday. The week of 1 January is the
-first of its year, the week of a month's first day the first of that month.
+Source: flow-spec, *Time*; DMS reference, sections 2.3 to 2.6. Weeks begin on Monday. The week of 1 January is
+the first of its year, the week of a month's first day the first of that month.
 """
 
 from __future__ import annotations
@@ -154,15 +154,15 @@ class TimePattern:
 
         :param text: ``FORMAT`` or ``FORMAT|OFFSETS``
         :return: the pattern
-        :raises PatternError: it is empty, or has an unknown letter, too many of one, an open quote, a bad offset
+        :raises PatternError: it is empty or has an unknown letter, an open quote or a bad offset
         """
         return _parse(text)
 
     def format(self, business_time: datetime, locale: Locale = "zh") -> str:
         """Return the text that the pattern gives for a business time.
 
-        Offsets move the wall clock, in the order year, month, week, day, hour, minute; a day that a month does
-        not have becomes its last day (DMS reference, section 2.6).
+        Offsets move the wall clock, in the order year, month, week, day, hour, minute; a day that a month
+        does not have becomes its last day (DMS reference, section 2.6).
 
         :param business_time: in the zone of the flow
         :param locale: language of the words for era, month, weekday and half day
@@ -248,8 +248,8 @@ def _parse_offsets(text: str, start: int) -> tuple[int, ...]:
         match = _OFFSET.match(text, at)
         if match is None:
             raise PatternError(
-                f"{text[at : at + 12]!r} is no offset: write sign, number and one unit of m (minute), h, d, w,"
-                " M (month), y, for example -1d or +2M-1d",
+                f"{text[at : at + 12]!r} is no offset: write a sign, a number and a unit, for example -1d or"
+                " +2M-1d; the units are m (minute) h d w M (month) y",
                 at,
             )
         sign, digits, unit = match.groups()

@@ -83,8 +83,8 @@ def parse_references(text: str, *, foreign: bool = False) -> Segments:
     """Cut a text at its references, from left to right; ``$${`` becomes the characters ``${``.
 
     :param text: as its author wrote it
-    :param foreign: the text is of a language that has its own use for ``${``, such as a shell script: what is no
-        reference stays as it is
+    :param foreign: the text is of a language that has its own use for ``${``, such as a shell script: what is
+        no reference stays as it is
     :return: the text between the references, and the references
     :raises ReferenceSyntaxError: at a ``${`` that is no reference, unless ``foreign``
     """

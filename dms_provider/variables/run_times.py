@@ -28,7 +28,7 @@ _ISO_8601 = re.compile(
 class RunTimes:
     """The two times of one run, both in the flow's zone.
 
-    Both are what the flow's wall clock shows: a day more or less keeps the time of day, also over a clock change.
+    Both are what the flow's wall clock shows: a day more or less keeps the time of day over a clock change.
 
     :param run_time: a scheduled run's slot; a manual run's trigger time
     :param business_time: the time that the run is about
@@ -96,8 +96,8 @@ def parse_time(text: str, timezone: str) -> datetime:
 def run_times(dag_run: Any, timezone: str) -> RunTimes:
     """Return the times of a run, from what Airflow knows of it.
 
-    The business time comes from the run's conf where it is given there, else from ``run_after``, which is the slot
-    of scheduled and backfilled runs and the trigger time of manual ones.
+    The business time comes from the run's conf where it is given there, else from ``run_after``, which is
+    the slot of scheduled and backfilled runs and the trigger time of manual ones.
 
     :param dag_run: the ``dag_run`` of a task's context
     :param timezone: IANA name of the flow's zone

@@ -26,7 +26,7 @@ _DATE_AND_TIME = "yyyy-MM-dd HH:mm:ss"
 
 
 class MissingValue(LookupError):
-    """A variable is defined, but has no value in this run. The message names it and what should have given it."""
+    """A variable has no value in this run. The message names it and what should have given it."""
 
 
 @dataclass(frozen=True)
@@ -159,8 +159,8 @@ def _outputs(from_upstream: Mapping[str, str], context: Mapping[str, Any]) -> di
             values[name] = given[name]
         else:
             raise MissingValue(
-                f"${{{name}}} has no value: node {task_id} should have given it, but did not in this run; run that"
-                " node again, or give the value when you trigger the run"
+                f"${{{name}}} has no value: node {task_id} should have given it, but did not in this run;"
+                " run that node again, or give the value when you trigger the run"
             )
     return values
 
@@ -190,7 +190,7 @@ def _stored_output(name: str, task_id: str, stored: Any) -> Data:
         or (data.combiner is None and len(data.elements) != 1)
     ):
         raise MissingValue(
-            f"${{{name}}}: what node {task_id} left in XCom {OUTPUTS_XCOM_KEY} is no output; run that node again"
+            f"${{{name}}}: what node {task_id} left in XCom {OUTPUTS_XCOM_KEY} is no output; run it again"
         )
     return data
 
