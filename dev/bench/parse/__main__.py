@@ -1,7 +1,7 @@
 """Benchmark of parsing: ``python -m dev.bench.parse``.
 
-Prints CPU time a flow beside plain Python and dag-factory, the time until all flows are live in the DAG processor, and
-the parse at the start of one task.
+Prints CPU time a flow beside plain Python and dag-factory, the time until all flows are live in the DAG
+processor, and the parse at the start of one task.
 """
 
 from __future__ import annotations
@@ -41,9 +41,7 @@ def compare_builds(count: int, rounds: int) -> None:
                 imports[name].append(result["import"])
     finally:
         shutil.rmtree(home, ignore_errors=True)
-    print(
-        f"\n{count} flows of {corpus.NODES} SQL nodes, {broken} specs broken; CPU, median of {rounds} rounds"
-    )
+    print(f"\n{count} flows of {corpus.NODES} SQL nodes, {broken} specs broken: CPU, {rounds} rounds")
     print(f"{'':14}{'ms a flow':>10}{'imports s':>11}{'flow specs / this':>19}")
     for name in folders:
         ratio = statistics.median(a / b for a, b in zip(seconds["flow specs"], seconds[name], strict=True))

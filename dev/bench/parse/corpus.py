@@ -19,7 +19,7 @@ def flow_id(number: int) -> str:
 def _statement(number: int, node: int, date: str) -> str:
     return (
         f"DELETE FROM report_{number % 7} WHERE day = '{date}' AND step = {node};\n"
-        f"INSERT INTO report_{number % 7} SELECT day, {node}, count(*) FROM flights WHERE day = '{date}' GROUP BY day"
+        f"INSERT INTO report_{number % 7} SELECT day, {node}, count(*) FROM flights WHERE day = '{date}' GROUP BY 1"
     )
 
 
@@ -85,7 +85,8 @@ from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
 from airflow.sdk import DAG
 
 STATEMENTS = """DELETE FROM report_{{table}} WHERE day = '{{{{{{{{ ds }}}}}}}}' AND step = {{node}};
-INSERT INTO report_{{table}} SELECT day, {{node}}, count(*) FROM flights WHERE day = '{{{{{{{{ ds }}}}}}}}' GROUP BY day"""
+INSERT INTO report_{{table}} SELECT day, {{node}}, count(*) FROM flights\\
+    WHERE day = '{{{{{{{{ ds }}}}}}}}' GROUP BY 1"""
 
 
 def build(first=0, last={count}):
