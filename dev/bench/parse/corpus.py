@@ -19,7 +19,8 @@ def flow_id(number: int) -> str:
 def _statement(number: int, node: int, date: str) -> str:
     return (
         f"DELETE FROM report_{number % 7} WHERE day = '{date}' AND step = {node};\n"
-        f"INSERT INTO report_{number % 7} SELECT day, {node}, count(*) FROM flights WHERE day = '{date}' GROUP BY 1"
+        f"INSERT INTO report_{number % 7} SELECT day, {node}, count(*) FROM flights\n"
+        f"    WHERE day = '{date}' GROUP BY 1"
     )
 
 

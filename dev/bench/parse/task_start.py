@@ -1,7 +1,7 @@
 """How long a starting task takes to find its flow among many: the bundle, then the parse.
 
-Run as ``python -m dev.bench.parse.task_start DAG_ID LOADER`` by the benchmark: a fresh process that has imported what
-Airflow's task runner has, and nothing of ours.
+Run as ``python -m dev.bench.parse.task_start DAG_ID LOADER`` by the benchmark: a fresh process that has
+imported what Airflow's task runner has, and nothing of ours.
 """
 
 from __future__ import annotations
