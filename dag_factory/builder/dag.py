@@ -1,0 +1,101 @@
+"""A flow as a DAG: its schedule, its limits, its nodes and what the UI says about it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import DAG
+
+from dag_factory.builder.docs import flow_docs, flow_tags
+from dag_factory.builder.nodes import WORK
+from dms_provider.variables.scope import FlowScope
+
+if TYPE_CHECKING:
+    from airflow.sdk import BaseOperator
+
+    from dag_factory.spec import Flow, Node
+    from dag_factory.validation import Validated
+    from dms_provider.schedules import Schedule
+    from dms_provider.timetables.flow import FlowTimetable
+
+MAX_ACTIVE_RUNS = 1000
+"""So many runs of a flow may be going. Its concurrency policy decides what a run does beside another, not this."""
+
+
+def build_dag(validated: Validated, *, draft: bool = False) -> DAG:
+    """Make the DAG of a flow.
+
+    :param validated: a flow without errors, each node of a type in :data:`dag_factory.builder.nodes.WORK`
+    :param draft: it is the editing version of the flow, which never runs by itself
+    """
+    flow = validated.flow
+    schedule = flow.schedule.to_schedule() if flow.schedule else None
+    dag = DAG(
+        validated.flow_id,
+        dag_display_name=flow.name or validated.flow_id,
+        description=flow.description,
+        doc_md=flow_docs(flow, validated.text, schedule),
+        schedule=None if draft or schedule is None else _timetable(schedule),
+        start_date=None,
+        catchup=False,
+        is_paused_upon_creation=False,
+        max_active_runs=MAX_ACTIVE_RUNS,
+        dagrun_timeout=flow.timeout,
+        tags=flow_tags(flow, draft=draft),
+        auto_register=False,
+    )
+    scope = FlowScope(
+        timezone=schedule.timezone if schedule else FlowScope.timezone,
+        locale=flow.locale,
+        variables=flow.variables,
+        constants=flow.constants,
+        secrets=flow.secrets,
+        flow_name=flow.name,
+    )
+    tasks = {
+        node_id: _task(dag, node_id, node, flow, scope, validated) for node_id, node in flow.nodes.items()
+    }
+    for node_id, node in flow.nodes.items():
+        if node.after:
+            # as set_upstream does it; that asks both ends for their DAG and compares the DAGs by value, each time
+            tasks[node_id].upstream_task_ids.update(node.after)
+            for upstream in node.after:
+                tasks[upstream].downstream_task_ids.add(node_id)
+    return dag
+
+
+def _task(
+    dag: DAG, node_id: str, node: Node, flow: Flow, scope: FlowScope, validated: Validated
+) -> BaseOperator:
+    text = None
+    if validated.sql_files:
+        text = validated.sql_files.get(("nodes", node_id, "sql_file"))
+    operator, arguments = WORK[node.type](node, text)
+    optional: dict[str, Any] = {}
+    if (pool := node.pool or flow.pool) is not None:
+        optional["pool"] = pool
+    if node.queue is not None:
+        optional["queue"] = node.queue
+    if node.variables:
+        optional["variables"] = node.variables
+    if inputs := validated.inputs.get(node_id):
+        optional["inputs"] = inputs
+    return operator(
+        dag=dag,
+        task_id=node_id,
+        task_display_name=node.name or node_id,
+        doc_md=node.description or None,
+        owner=flow.owner,
+        retries=node.retry.count,
+        retry_delay=node.retry.interval,
+        execution_timeout=node.timeout,
+        scope=scope,
+        **arguments,
+        **optional,
+    )
+
+
+def _timetable(schedule: Schedule) -> FlowTimetable:
+    from dms_provider.timetables.flow import FlowTimetable
+
+    return FlowTimetable(schedule)

@@ -1,0 +1,58 @@
+"""What the UI says about a flow: the DAG's documentation and its tags."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dag_factory.spec import Flow
+    from dms_provider.schedules import Schedule
+
+_TAG_LENGTH = 100
+"""So many characters a tag of Airflow can have."""
+
+_BACKTICKS = re.compile("`+")
+
+
+def flow_docs(flow: Flow, text: str, schedule: Schedule | None) -> str:
+    """Return a flow's documentation as Markdown, the spec itself at its end.
+
+    :param text: the spec, as its author wrote it
+    :param schedule: when the flow runs by itself
+    """
+    facts = {
+        "Owner": flow.owner,
+        "Stakeholders": ", ".join(flow.stakeholders),
+        "Scenario": flow.scenario,
+        "Error handling": flow.error_handling,
+        "Concurrency": flow.concurrency,
+        "Schedule": _schedule_line(schedule) if schedule else "none",
+    }
+    lines = [f"**{name}**: {_one_line(value)}" for name, value in facts.items() if value]
+    fence = "`" * max(3, 1 + max((len(run) for run in _BACKTICKS.findall(text)), default=0))
+    return "\n\n".join(
+        [*([flow.description] if flow.description else []), "  \n".join(lines), f"{fence}yaml\n{text}\n{fence}"]
+    )
+
+
+def flow_tags(flow: Flow, *, draft: bool) -> list[str]:
+    """Return the tags of a flow's DAG, sorted."""
+    tags = {
+        _one_line(flow.scenario),
+        f"owner:{_one_line(flow.owner)}",
+        f"error_handling:{flow.error_handling}",
+        f"concurrency:{flow.concurrency}",
+    }
+    if draft:
+        tags.add("draft")
+    return sorted(tag[:_TAG_LENGTH] for tag in tags)
+
+
+def _schedule_line(schedule: Schedule) -> str:
+    cron = schedule.cron
+    return schedule.describe() + (f" (cron `{cron.five_field}`, Quartz `{cron.quartz}`)" if cron else "")
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

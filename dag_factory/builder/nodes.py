@@ -1,0 +1,88 @@
+"""Which operator does the work of each node type, and what the spec's words are among its arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from dag_factory.diagnostics import Path, Problem, SpecError
+
+if TYPE_CHECKING:
+    from airflow.sdk import BaseOperator
+
+    from dag_factory.spec import Node
+    from dag_factory.spec.nodes.conditional_branch import ConditionalBranch
+    from dag_factory.spec.nodes.single_instance_sql import SingleInstanceSQL
+    from dag_factory.spec.nodes.sql_assignment import SQLAssignment
+
+Work = tuple["type[BaseOperator]", dict[str, Any]]
+"""An operator, and the arguments that only its node type has."""
+
+
+def _single_instance_sql(node: SingleInstanceSQL, text: str | None) -> Work:
+    from dms_provider.operators.base import SpecText
+    from dms_provider.operators.single_instance_sql import SingleInstanceSQLOperator
+
+    return SingleInstanceSQLOperator, {
+        "conn_id": node.database,
+        "sql": SpecText(text or node.sql),
+        "transaction": node.transaction,
+    }
+
+
+def _sql_assignment(node: SQLAssignment, text: str | None) -> Work:
+    from dms_provider.operators.base import SpecText
+    from dms_provider.operators.sql_assignment import Output, SQLAssignmentOperator
+
+    return SQLAssignmentOperator, {
+        "conn_id": node.database,
+        "sql": SpecText(text or node.sql),
+        "outputs": {
+            name: Output(output.row, output.column, output.combiner, output.type, output.if_empty)
+            for name, output in node.outputs.items()
+        },
+    }
+
+
+def _conditional_branch(node: ConditionalBranch, text: str | None) -> Work:
+    from dms_provider.operators.base import SpecText
+    from dms_provider.operators.conditional_branch import ConditionalBranchOperator
+
+    return ConditionalBranchOperator, {"condition": SpecText(node.condition)}
+
+
+WORK: Mapping[str, Callable[[Any, str | None], Work]] = {
+    "single_instance_sql": _single_instance_sql,
+    "sql_assignment": _sql_assignment,
+    "conditional_branch": _conditional_branch,
+}
+"""Node type -> what makes its operator of a node's model and the text of the file that it names."""
+
+
+def check_types(nodes: Mapping[str, Node], file: str, text: str) -> None:
+    """Check that there is an operator for each node.
+
+    :param nodes: node id -> node
+    :param file: the spec as problems name it
+    :param text: the spec
+    :raises SpecError: with each node that no operator can do the work of yet
+    """
+    missing: list[tuple[Path, str]] = []
+    for node_id, node in nodes.items():
+        if node.type not in WORK:
+            missing.append(
+                (("nodes", node_id, "type"), f"nodes of type {node.type} cannot be run by this version yet")
+            )
+        elif getattr(node, "unload", None) is not None:
+            missing.append((("nodes", node_id, "unload"), "unload cannot be run by this version yet"))
+        elif (getattr(node, "sql_file", None) or "").startswith("oss://"):
+            missing.append(
+                (("nodes", node_id, "sql_file"), "files in object storage cannot be run by this version yet")
+            )
+    if missing:
+        from dag_factory.source import read_document
+
+        document = read_document(text.encode(), file)
+        raise SpecError(
+            Problem(file, *document.position(path), "not-supported", message) for path, message in missing
+        )

@@ -1,0 +1,134 @@
+"""A DAG bundle that makes DAGs of the flow specs in another bundle."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from airflow._shared.module_loading import import_string
+from airflow.dag_processing.bundles.base import BaseDagBundle, BundleVersion, get_bundle_tracking_file
+from airflow.sdk import get_parsing_context
+
+from dag_factory.discovery.files import write_if_changed
+from dag_factory.discovery.layout import Layout
+
+LOOK_INTERVAL = 10
+"""Seconds between two looks at specs that are plain files here, where the configuration does not say."""
+
+LOCAL_BUNDLE = "airflow.dag_processing.bundles.local.LocalDagBundle"
+
+_UNUSED_SECONDS = 24 * 60 * 60
+
+
+class FlowBundle(BaseDagBundle):
+    """Put in front of any other bundle: its specs become DAGs.
+
+    Airflow sees a folder of a few Python files that build them (:mod:`dag_factory.discovery.layout`); each bad spec
+    is an import error of its own, and harms no other. One entry of ``[dag_processor] dag_bundle_config_list``::
+
+        {"name": "flows", "classpath": "dag_factory.FlowBundle", "kwargs": {}}
+
+    :param bundle: where the specs are: ``classpath`` and ``kwargs`` of a bundle, as Airflow's own configuration
+        has them; default: the DAGs folder. Python files there are the business of other bundles.
+    :param refresh_interval: seconds between two looks for changed specs; default: that of the bundle behind where
+        it has versions, else 10 (looking reads no file that has not changed)
+    :param kwargs: what every bundle takes
+    """
+
+    def __init__(
+        self,
+        *,
+        bundle: Mapping[str, Any] | None = None,
+        refresh_interval: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        behind = {"classpath": LOCAL_BUNDLE, "kwargs": {}, **(bundle or {})}
+        if unknown := sorted(behind.keys() - {"classpath", "kwargs"}):
+            raise ValueError(f"FlowBundle: bundle takes classpath and kwargs, not {', '.join(unknown)}")
+        inner_class = import_string(behind["classpath"])
+        inner_kwargs = {key: kwargs[key] for key in ("name", "version", "view_url_template") if key in kwargs}
+        self._specs: BaseDagBundle = inner_class(**{**inner_kwargs, **behind["kwargs"]})
+        self.supports_versioning = self._specs.supports_versioning
+        if refresh_interval is None:
+            refresh_interval = self._specs.refresh_interval if self.supports_versioning else LOOK_INTERVAL
+        super().__init__(refresh_interval=refresh_interval, **kwargs)
+        self._fetched_at: float | None = None
+
+    @property
+    def path(self) -> Path:
+        """Folder of the Python files that Airflow parses."""
+        return self._layout.dags
+
+    @property
+    def _layout(self) -> Layout:
+        return Layout(self.base_dir / Layout.folder_name(self._specs.path))
+
+    def initialize(self) -> None:
+        """Make the DAGs loadable: all of them, or for a task just its own.
+
+        A task start reads and checks no other spec than its own (:mod:`dag_factory.discovery.search`).
+        """
+        self._specs.initialize()
+        if (dag_id := get_parsing_context().dag_id) is not None:
+            if self._layout.prepare(self._specs.path, dag_id=dag_id, version=self.version):
+                self._drop_unused_layouts()
+        else:
+            self._fetched_at = time.monotonic()
+            self._lay_out()
+        super().initialize()
+
+    def refresh(self) -> None:
+        """Look for changed specs, in the bundle behind at its own interval."""
+        now = time.monotonic()
+        if self.supports_versioning or (
+            self._fetched_at is None or now - self._fetched_at >= self._specs.refresh_interval
+        ):
+            self._specs.refresh()
+            self._fetched_at = now
+        self._lay_out()
+
+    def get_current_version(self) -> str | BundleVersion | None:
+        """Return the version of the bundle behind."""
+        return self._specs.get_current_version()
+
+    def view_url(self, version: str | None = None) -> str | None:
+        """Return the address at which people can look at the bundle behind."""
+        return self._specs.view_url(version)
+
+    def view_url_template(self) -> str | None:
+        """Return the address of the bundle behind, all but the version filled in."""
+        template = self._specs.view_url_template()
+        if template is None:
+            return None
+
+        def fill_in(placeholder: re.Match[str]) -> str:
+            value = None if placeholder[1] == "version" else getattr(self._specs, placeholder[1], None)
+            return placeholder[0] if value is None else str(value)
+
+        return re.sub(r"\{([^{}]+)\}", fill_in, template)
+
+    def _lay_out(self) -> None:
+        # only who lays out flows needs their whole language
+        from dag_factory.discovery.survey import Survey, survey
+
+        layout = self._layout
+        with self.lock():
+            layout.prepare(self._specs.path, version=self.version)
+            before = Survey.from_json(layout.state.read_bytes()) if layout.state.is_file() else Survey()
+            now = survey(self._specs.path, before)
+            layout.write(now.flows, now.stubs, now.changed)
+            write_if_changed(layout.state, now.to_json())
+            self._drop_unused_layouts()
+
+    def _drop_unused_layouts(self) -> None:
+        """Remove layouts of versions that Airflow has removed, or never had to keep track of."""
+        for layout in Layout.all_below(self.base_dir):
+            version = layout.version()
+            if version is None or layout.age() < _UNUSED_SECONDS:
+                continue
+            if not get_bundle_tracking_file(self.name, version).exists():
+                shutil.rmtree(layout.folder, ignore_errors=True)

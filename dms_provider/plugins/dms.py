@@ -1,0 +1,16 @@
+"""The plugin through which Airflow knows what flows need of its own components."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from airflow.plugins_manager import AirflowPlugin
+
+from dms_provider.timetables.flow import FlowTimetable
+
+
+class DmsPlugin(AirflowPlugin):
+    """Registers the timetable of flows, which the scheduler reads back from serialized DAGs."""
+
+    name = "dms"
+    timetables: ClassVar = [FlowTimetable]
