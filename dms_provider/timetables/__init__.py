@@ -1,0 +1,1 @@
+"""Timetables: what tells Airflow's scheduler when a flow runs."""
