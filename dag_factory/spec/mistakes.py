@@ -1,0 +1,152 @@
+"""What pydantic refused becomes findings, in the words of the language."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from dag_factory.diagnostics import Finding, Path, closest
+from dag_factory.spec.model import CUSTOM_ERROR
+from dag_factory.spec.scalars import EXPECTED, found_words
+
+_TYPES = {
+    "string_type": "text",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "bool_type": "true or false",
+    "tuple_type": "a list; write [a, b], or one '- a' a line",
+    "dict_type": "a mapping of KEY: VALUE",
+    "model_type": "a mapping of KEY: VALUE",
+    "model_attributes_type": "a mapping of KEY: VALUE",
+}
+
+
+def findings(error: ValidationError, model: type[BaseModel], above: Path = ()) -> Iterator[Finding]:
+    """Give one finding for each thing that a model refused.
+
+    :param error: what validation raised
+    :param model: that was validated
+    :param above: path from the top of the spec to what was validated
+    """
+    for problem in error.errors(include_url=False):
+        words = _WORDS.get(problem["type"], _fallback)
+        yield words(problem, above, model)
+
+
+def _fallback(problem: Any, above: Path, model: type[BaseModel]) -> Finding:
+    path, at_key = _path(problem, above)
+    expected = _TYPES.get(problem["type"])
+    if expected is None:
+        return Finding(path, "wrong-value", f"{found_words(problem['input'])} cannot stand here", at_key)
+    value = problem["input"]
+    suggestion = None
+    if problem["type"] == "tuple_type" and isinstance(value, str) and value.strip():
+        suggestion = f"[{value}]" if len(value) <= 60 else None
+    message = f"expected {expected}, found {found_words(value)}"
+    if value is None:
+        message = f"expected {expected.split(';')[0]}, found nothing; write a value, or leave the key out"
+        if expected == "text":
+            message += " ('' is the empty text)"
+    return Finding(path, "wrong-type", message, at_key, suggestion=suggestion)
+
+
+def _custom(problem: Any, above: Path, model: type[BaseModel]) -> Finding:
+    told = problem["ctx"]
+    path, at_key = _path(problem, above)
+    return Finding(
+        path, told["code"], told["message"], at_key or told["key"], told["offset"], told["suggestion"]
+    )
+
+
+def _missing(problem: Any, above: Path, model: type[BaseModel]) -> Finding:
+    *path, key = problem["loc"]
+    return Finding((*above, *path), "missing-key", f"key '{key}' is missing")
+
+
+def _unknown(problem: Any, above: Path, model: type[BaseModel]) -> Finding:
+    path, _ = _path(problem, above)
+    key = str(path[-1])
+    known = keys_at(model, problem["loc"][:-1])
+    suggestion = closest(key, known)
+    message = f"unknown key '{key}'" if suggestion else f"unknown key '{key}'; known here: {', '.join(known)}"
+    return Finding(path, "unknown-key", message, at_key=True, suggestion=suggestion)
+
+
+def _literal(problem: Any, above: Path, model: type[BaseModel]) -> Finding:
+    path, at_key = _path(problem, above)
+    allowed = [word.strip("'") for word in problem["ctx"]["expected"].replace(" or ", ", ").split(", ")]
+    value = problem["input"]
+    message = f"expected one of {', '.join(allowed)}, found {found_words(value)}"
+    if not isinstance(value, str):
+        return Finding(path, "wrong-type", message, at_key)
+    return Finding(path, "wrong-value", message, at_key, suggestion=closest(value.lower(), allowed))
+
+
+def _pattern(problem: Any, above: Path, model: type[BaseModel]) -> Finding:
+    path, at_key = _path(problem, above)
+    expected = EXPECTED.get(problem["ctx"]["pattern"], "another text")
+    return Finding(path, "wrong-value", f"expected {expected}, found {found_words(problem['input'])}", at_key)
+
+
+def _limit(problem: Any, above: Path, model: type[BaseModel]) -> Finding:
+    path, at_key = _path(problem, above)
+    limits = problem["ctx"]
+    limit = f"at least {limits['ge']}" if "ge" in limits else f"at most {limits['le']}"
+    return Finding(
+        path, "wrong-value", f"the number must be {limit}, found {found_words(problem['input'])}", at_key
+    )
+
+
+def _too_few(problem: Any, above: Path, model: type[BaseModel]) -> Finding:
+    path, at_key = _path(problem, above)
+    return Finding(path, "wrong-value", f"at least {problem['ctx']['min_length']} must be given", at_key)
+
+
+def _too_many(problem: Any, above: Path, model: type[BaseModel]) -> Finding:
+    path, at_key = _path(problem, above)
+    return Finding(path, "wrong-value", f"at most {problem['ctx']['max_length']} can be given", at_key)
+
+
+_WORDS: dict[str, Callable[[Any, Path, type[BaseModel]], Finding]] = {
+    CUSTOM_ERROR: _custom,
+    "missing": _missing,
+    "extra_forbidden": _unknown,
+    "literal_error": _literal,
+    "string_pattern_mismatch": _pattern,
+    "greater_than_equal": _limit,
+    "less_than_equal": _limit,
+    "too_short": _too_few,
+    "too_long": _too_many,
+}
+
+
+def _path(problem: Any, above: Path) -> tuple[Path, bool]:
+    path: Path = problem["loc"]
+    if path and path[-1] == "[key]":
+        return (*above, *path[:-1]), True
+    return (*above, *path), False
+
+
+def keys_at(model: type[BaseModel], path: Path) -> list[str]:
+    """Return the keys that the mapping at a path below a model can have."""
+    here: Any = model
+    for step in path:
+        if isinstance(here, type) and issubclass(here, BaseModel):
+            field = next((f for name, f in here.model_fields.items() if step in (name, f.alias)), None)
+            here = _model_in(field.annotation) if field else None
+        if here is None:
+            return []
+    return [field.alias or name for name, field in here.model_fields.items()]
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """Return the model of a field: its own, or that of its elements."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    if get_origin(annotation) in (Annotated, Union, types.UnionType, tuple, dict):
+        return next((found for part in get_args(annotation) if (found := _model_in(part))), None)
+    return None

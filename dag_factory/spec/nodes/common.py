@@ -1,0 +1,115 @@
+"""What every node has.
+
+Source: flow-spec, *Nodes: common keys*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, WithJsonSchema
+
+from dag_factory.diagnostics import Path
+from dag_factory.spec.model import Maybe, SpecModel
+from dag_factory.spec.scalars import Duration, PositiveDuration, Something, Text, VariableName
+
+TextKind = Literal["sql", "script", "condition", "value", "expression", "author"]
+"""What a text with references is: whole statements, a script, a condition, a value that becomes a bound parameter, a
+part of a statement (``where``, the name of a table or column), or a text in which no data may stand."""
+
+RetryCount = Annotated[
+    int,
+    Field(ge=0, le=1000),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 0, "maximum": 1000},
+                {"type": "string", "pattern": r"^\d+$"},
+            ]
+        }
+    ),
+]
+
+
+class Retry(SpecModel):
+    """What happens when a try fails."""
+
+    count: RetryCount = Field(0, description="How often a failed node is tried again.", examples=[3])
+    interval: Duration = Field(timedelta(minutes=10), description="Time between two tries.", examples=["10m"])
+
+
+class Node(SpecModel):
+    """A node of a flow, with the keys that all types have."""
+
+    TEXTS: ClassVar[Mapping[tuple[str, ...], TextKind]] = {}
+    """Keys of the texts in which ``${name}`` is read; ``*`` stands for every element of a list or mapping."""
+
+    type: str = Field(description="The node's type.")
+    name: Maybe[Something] = Field(None, description="Shown in the UI; default: the node's id.")
+    description: Text = Field("", description="Shown with the node.")
+    after: tuple[Text, ...] = Field((), description="Ids of the nodes that come before.", examples=[["load"]])
+    variables: dict[VariableName, Text] = Field(
+        {},
+        description="Node variables, NAME: PATTERN of the business time.",
+        examples=[{"month": "yyyyMM|-1M"}],
+    )
+    retry: Retry = Field(Retry(), description="What happens when a try fails.")
+    timeout: PositiveDuration = Field(timedelta(hours=1), description="Limit of one try's work.")
+    notify_after: Maybe[PositiveDuration] = Field(
+        None,
+        description="Tell the people of `notifications.timeout` after this time; do not stop.",
+        examples=["30m"],
+    )
+    queue: Maybe[Something] = Field(None, description="Queue of the workers that may run the node.")
+    pool: Maybe[Something] = Field(
+        None, description="Pool in which the node takes a slot; default: the flow's."
+    )
+
+    def texts(self) -> Iterator[tuple[Path, str, TextKind]]:
+        """Give every text in which ``${name}`` is read: its path below the node, the text, what it is."""
+        for keys, kind in self.TEXTS.items():
+            if len(keys) == 1:
+                text = getattr(self, keys[0], None)
+                if text is not None:
+                    yield keys, text, kind
+            else:
+                yield from ((path, text, kind) for path, text in _texts_below(self, keys, ()))
+
+
+class BrokenNode(Node):
+    """A node with mistakes, as far as it could be read: so that what else is wrong with the flow can be told.
+
+    :param given: the keys without mistake, as written
+    """
+
+    model_config = {"extra": "ignore", "frozen": True}
+
+    given: dict[str, Any] = Field({}, exclude=True)
+    outputs: dict[str, Any] = Field({}, exclude=True)
+    kinds: Mapping[tuple[str, ...], TextKind] = Field({}, exclude=True)
+
+    def texts(self) -> Iterator[tuple[Path, str, TextKind]]:
+        """Give the texts that could be read."""
+        for keys, kind in self.kinds.items():
+            yield from ((path, text, kind) for path, text in _texts_below(self.given, keys, ()))
+
+
+def _texts_below(value: Any, keys: tuple[str, ...], path: Path) -> Iterator[tuple[Path, str]]:
+    if not keys:
+        if isinstance(value, str):
+            yield path, value
+        return
+    first, rest = keys[0], keys[1:]
+    if first == "*":
+        items: Any = ()
+        if isinstance(value, dict):
+            items = value.items()
+        elif isinstance(value, (list, tuple)):
+            items = enumerate(value)
+        for key, item in items:
+            yield from _texts_below(item, rest, (*path, key))
+        return
+    below = value.get(first) if isinstance(value, dict) else getattr(value, first, None)
+    yield from _texts_below(below, rest, (*path, first))

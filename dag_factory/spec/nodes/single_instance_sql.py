@@ -1,0 +1,45 @@
+"""``single_instance_sql``: statements in one session.
+
+Source: flow-spec, *Node types*; DMS reference 1.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from dag_factory.spec.model import Contradiction, Maybe, RelatedKeys, SpecModel, exactly_one
+from dag_factory.spec.nodes.common import Node
+from dag_factory.spec.scalars import Boolean, OssAddress, PositiveDuration, Something
+
+
+class Unload(SpecModel):
+    """Where the result of the one query goes."""
+
+    to: OssAddress = Field(
+        description="The object that is written.", examples=["oss://archive/bucket/report.csv"]
+    )
+    format: Literal["csv"] = Field("csv", description="How the result is written.")
+
+
+class SingleInstanceSQL(Node, RelatedKeys):
+    """Runs statements in order, in one session."""
+
+    TEXTS: ClassVar = {("sql",): "sql", ("sql_file",): "author", ("unload", "to"): "author"}
+
+    type: Literal["single_instance_sql"] = Field(description="Runs statements in order, in one session.")
+    database: Something = Field(description="Airflow connection id of the database.", examples=["warehouse"])
+    sql: Maybe[Something] = Field(None, description="The statements; or give `sql_file`.")
+    sql_file: Maybe[Something] = Field(
+        None, description="File with the statements, relative to the spec, or oss://CONNECTION/BUCKET/KEY."
+    )
+    transaction: Boolean = Field(False, description="All statements commit together or none does.")
+    unload: Maybe[Unload] = Field(None, description="`sql` is one query; its result becomes an object.")
+    timeout: PositiveDuration = Field(timedelta(hours=14), description="Limit of one try's work.")
+
+    @classmethod
+    def contradictions(cls, given: dict[str, Any]) -> Iterator[Contradiction]:
+        return exactly_one(given, "sql", "sql_file")

@@ -1,0 +1,34 @@
+"""Who is told what.
+
+Source: flow-spec, *A complete example*, ``notifications``.
+"""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from dag_factory.spec.model import Maybe, SpecModel
+from dag_factory.spec.scalars import PositiveDuration, Word
+
+Recipients = tuple[Word, ...]
+"""Connection ids of type ``apprise`` or ``smtp``, e-mail addresses, ``owner``, ``stakeholders``."""
+
+
+class TimeoutNotice(SpecModel):
+    """Who is told that a run, or a node with ``notify_after``, takes long."""
+
+    after: Maybe[PositiveDuration] = Field(
+        None, description="A run that takes longer is told of; it is not stopped.", examples=["2h"]
+    )
+    to: Recipients = Field(min_length=1, description="Who is told.", examples=[["ops_chat"]])
+
+
+class Notifications(SpecModel):
+    """Who is told what: connection ids, e-mail addresses, `owner`, `stakeholders`."""
+
+    success: Recipients = Field((), description="Told when a run succeeds.", examples=[["ops_chat"]])
+    failure: Recipients = Field(
+        ("owner",), description="Told when a run fails.", examples=[["ops_chat", "owner", "stakeholders"]]
+    )
+    timeout: Maybe[TimeoutNotice] = Field(None, description="Told when a run takes long.")
+    not_run: Recipients = Field((), description="Told when a run is skipped or a slot is missed.")

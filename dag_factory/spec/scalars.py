@@ -1,0 +1,258 @@
+"""Single values: texts, names, numbers, durations, times. All are written as text and read as their key asks.
+
+Source: flow-spec, *Top level* and *schedule*.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from functools import lru_cache
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, PlainValidator, StringConstraints, WithJsonSchema
+
+from dag_factory.diagnostics import closest
+from dag_factory.spec.model import refuse
+
+_SCALAR_TYPES = ["string", "number", "boolean"]
+ID_PATTERN = "^[A-Za-z0-9_.-]{1,200}$"
+VARIABLE_PATTERN = "^[A-Za-z0-9_.]+$"
+SOMETHING_PATTERN = r"\S"
+WORD_PATTERN = r"^\S+$"
+OSS_PATTERN = r"^oss://[^/\s]+/[^/\s]+/\S+$"
+EXPECTED = {
+    ID_PATTERN: "ASCII letters, digits, '_', '-' and '.', at most 200 of them",
+    VARIABLE_PATTERN: "a name of ASCII letters, digits, '_' and '.'",
+    SOMETHING_PATTERN: "a text that is not empty",
+    WORD_PATTERN: "one word without spaces",
+    OSS_PATTERN: "oss://CONNECTION/BUCKET/KEY",
+}
+"""Pattern -> what it asks for, in words."""
+
+UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_DURATION = re.compile(r"(\d{1,12}(?:\.\d{1,6})?)([smhd])")
+_LONGEST = timedelta(days=3650)
+_TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)[ T]([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?")
+_BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+
+
+def found_words(value: Any) -> str:
+    """Return what a value is, in the words of a message."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, str):
+        shown = value if len(value) <= 40 else value[:37] + "..."
+        return "'" + shown.replace("\n", " ").strip() + "'"
+    return {"dict": "a mapping", "list": "a list", "tuple": "a list"}.get(
+        type(value).__name__, repr(value)[:40]
+    )
+
+
+def need_text(value: Any, expected: str) -> str:
+    """Return a value that must be text.
+
+    :param expected: what the key asks for, in words
+    :raises PydanticCustomError: ``wrong-type``
+    """
+    if isinstance(value, str):
+        return value
+    refuse(f"expected {expected}, found {found_words(value)}", code="wrong-type")
+
+
+def _boolean(value: Any) -> Any:
+    if isinstance(value, str):
+        known = _BOOLEANS.get(value.lower())
+        if known is not None:
+            return known
+        refuse(f"expected true or false, found {found_words(value)}", code="wrong-type")
+    return value
+
+
+def _duration(value: Any) -> timedelta:
+    if isinstance(value, timedelta):
+        return value
+    text = need_text(value, "a duration such as 10m")
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        loose = re.match(r"\s*(\d+(?:\.\d+)?)\s*([smhdSMHD])", text)
+        refuse(
+            f"{found_words(text)} is no duration; write a number and a unit s, m, h or d, for example 10m",
+            suggestion=loose.group(1) + loose.group(2).lower() if loose else None,
+        )
+    length = Decimal(match[1]) * UNIT_SECONDS[match[2]]
+    if length > _LONGEST.total_seconds():
+        refuse(f"{found_words(text)} is longer than ten years")
+    return timedelta(seconds=float(length))
+
+
+def _more_than_nothing(value: timedelta) -> timedelta:
+    if not value:
+        refuse("the duration must be more than 0")
+    return value
+
+
+def _time_of_day(value: Any) -> time:
+    if isinstance(value, time):
+        return value
+    text = need_text(value, "a time such as 02:55")
+    match = _TIME.fullmatch(text)
+    if match is None:
+        refuse(f"{found_words(text)} is no time of day; write HH:MM, from 00:00 to 23:59")
+    return time(int(match[1]), int(match[2]))
+
+
+def _day(value: Any) -> date:
+    if isinstance(value, date):
+        return value
+    text = need_text(value, "a date such as 2023-08-03")
+    try:
+        if _DATE.fullmatch(text):
+            return date.fromisoformat(text)
+    except ValueError:
+        pass
+    refuse(f"{found_words(text)} is no date; write YYYY-MM-DD")
+
+
+def _moment(value: Any) -> datetime:
+    if isinstance(value, datetime):
+        return value
+    text = need_text(value, "a date and time such as 2026-12-01 02:00")
+    match = _MOMENT.fullmatch(text)
+    if match is None:
+        refuse(f"{found_words(text)} is no date and time; write YYYY-MM-DD HH:MM, without a zone")
+    return datetime.combine(_day(match[1]), time(int(match[2]), int(match[3]), int(match[4] or 0)))
+
+
+@lru_cache(maxsize=1024)
+def _zone_problem(name: str) -> tuple[str, str | None] | None:
+    from zoneinfo import ZoneInfo, available_timezones
+
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, LookupError):
+        meant = closest(name, available_timezones())
+        return f"{found_words(name)} is no time zone; write a name such as Asia/Shanghai", meant
+    return None
+
+
+def _time_zone(value: str) -> str:
+    problem = _zone_problem(value)
+    if problem:
+        refuse(problem[0], suggestion=problem[1])
+    return value
+
+
+def _not_draft(value: str) -> str:
+    if value.endswith("__draft"):
+        refuse("an id cannot end in '__draft'; that is the DAG of NAME.draft.flow.yaml")
+    return value
+
+
+def _index_or_all(value: Any) -> Any:
+    if value == "all" or (isinstance(value, int) and value >= 0):
+        return value
+    text = need_text(value, "a number from 0, or all")
+    if re.fullmatch(r"\d{1,9}", text):
+        return int(text)
+    refuse(
+        f"expected a number from 0, or 'all', found {found_words(text)}", suggestion=closest(text, ["all"])
+    )
+
+
+def _column(value: Any) -> Any:
+    if isinstance(value, int) and value >= 0:
+        return value
+    text = need_text(value, "a number from 0, a column's name, or all")
+    if re.fullmatch(r"\d{1,9}", text):
+        return int(text)
+    if re.fullmatch(r"-\d+", text) or not text.strip():
+        refuse(f"expected a number from 0, a column's name, or 'all', found {found_words(text)}")
+    return text
+
+
+def _one_or_many(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _any_scalar(**more: Any) -> WithJsonSchema:
+    return WithJsonSchema({"type": _SCALAR_TYPES, **more})
+
+
+def _number(minimum: int | None = None, maximum: int | None = None) -> WithJsonSchema:
+    limits = {"minimum": minimum, "maximum": maximum}
+    integer = {"type": "integer", **{name: limit for name, limit in limits.items() if limit is not None}}
+    return WithJsonSchema({"anyOf": [integer, {"type": "string", "pattern": r"^\d+$"}]})
+
+
+Text = Annotated[str, _any_scalar()]
+"""Any text, also an empty one."""
+Something = Annotated[
+    str, StringConstraints(pattern=SOMETHING_PATTERN), _any_scalar(pattern=SOMETHING_PATTERN)
+]
+"""A text with more in it than white space."""
+Word = Annotated[str, StringConstraints(pattern=WORD_PATTERN), _any_scalar(pattern=WORD_PATTERN)]
+Id = Annotated[str, StringConstraints(pattern=ID_PATTERN), _any_scalar(pattern=ID_PATTERN)]
+FlowId = Annotated[
+    str,
+    StringConstraints(pattern=ID_PATTERN),
+    AfterValidator(_not_draft),
+    _any_scalar(pattern=r"^(?!.*__draft$)[A-Za-z0-9_.-]{1,200}$"),
+]
+VariableName = Annotated[
+    str,
+    StringConstraints(pattern=VARIABLE_PATTERN),
+    WithJsonSchema({"type": "string", "pattern": VARIABLE_PATTERN}),
+]
+OssAddress = Annotated[
+    str, StringConstraints(pattern=OSS_PATTERN), WithJsonSchema({"type": "string", "pattern": OSS_PATTERN})
+]
+Boolean = Annotated[
+    bool,
+    BeforeValidator(_boolean),
+    WithJsonSchema({"anyOf": [{"type": "boolean"}, {"enum": ["yes", "no", "on", "off"]}]}),
+]
+Duration = Annotated[
+    timedelta,
+    PlainValidator(_duration),
+    WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)?[smhd]$"}),
+]
+"""A number and a unit: ``30s``, ``10m``, ``2h``, ``1d``."""
+PositiveDuration = Annotated[
+    timedelta,
+    PlainValidator(lambda value: _more_than_nothing(_duration(value))),
+    WithJsonSchema({"type": "string", "pattern": r"^(?!0+(\.0+)?[smhd])\d+(\.\d+)?[smhd]$"}),
+]
+TimeOfDay = Annotated[
+    time,
+    PlainValidator(_time_of_day),
+    WithJsonSchema({"type": "string", "pattern": r"^([01]?\d|2[0-3]):[0-5]\d$"}),
+]
+Day = Annotated[
+    date, PlainValidator(_day), WithJsonSchema({"type": "string", "pattern": r"^\d{4}-\d\d-\d\d$"})
+]
+Moment = Annotated[
+    datetime,
+    PlainValidator(_moment),
+    WithJsonSchema({"type": "string", "pattern": r"^\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d)?$"}),
+]
+TimeZone = Annotated[
+    str, AfterValidator(_time_zone), WithJsonSchema({"type": "string", "pattern": WORD_PATTERN})
+]
+IndexOrAll = Annotated[
+    Any,
+    PlainValidator(_index_or_all),
+    WithJsonSchema(
+        {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": r"^(all|\d+)$"}]}
+    ),
+]
+Column = Annotated[
+    Any,
+    PlainValidator(_column),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "minLength": 1}]}),
+]
+OneOrMany = BeforeValidator(_one_or_many)
+"""A single text stands for a list of it."""
