@@ -11,12 +11,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 from pathlib import PurePosixPath
-from typing import Protocol
+from typing import Literal, Protocol
 
 from dag_factory.diagnostics import Finding, Path
 
 MAX_FILE_BYTES = 4 * 1024 * 1024
-FILE_KEYS = {"sql_file": "sql", "script_file": "script"}
+FILE_KEYS: Mapping[str, Literal["sql", "script"]] = {"sql_file": "sql", "script_file": "script"}
 """Keys that name a file -> the kind of text in it."""
 
 

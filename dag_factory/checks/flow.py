@@ -1,0 +1,59 @@
+"""All checks of one flow, in the order in which they build on each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path as FilePath
+from typing import TYPE_CHECKING
+
+from dag_factory.checks.conditions import check_condition
+from dag_factory.checks.files import LoadedFile, load_files
+from dag_factory.checks.graph import Graph, check_graph
+from dag_factory.checks.names import Names, check_names
+from dag_factory.checks.schedules import check_schedule
+from dag_factory.checks.texts import texts_of
+from dag_factory.checks.variables import VariableCheck
+from dag_factory.diagnostics import Finding, Path
+
+if TYPE_CHECKING:
+    from dag_factory.spec.flow import Flow
+
+
+class FlowCheck:
+    """Checks one flow, and keeps what it found out on the way.
+
+    :param flow: a flow whose keys and values are right, each by itself
+    :param folder: the folder of its spec; ``None`` for a spec that is in no file
+    :param root: the folder that holds all specs; default: ``folder``
+    """
+
+    def __init__(self, flow: Flow, folder: FilePath | None, root: FilePath | None) -> None:
+        self._flow = flow
+        self._folder = folder
+        self._root = root
+        self.files: dict[Path, LoadedFile] = {}
+        """Path of the key that names a file -> what was read."""
+        self.inputs: Mapping[str, Mapping[str, str]] = {}
+        """Node id -> name of an output that the node uses -> the node upstream that gives it."""
+
+    def run(self) -> Iterator[Finding]:
+        """Yield everything that is wrong with the flow."""
+        flow = self._flow
+        after = {node_id: node.after for node_id, node in flow.nodes.items()}
+        graph = Graph.of(after)
+        names = Names(flow, graph)
+        variables = VariableCheck(flow, names)
+        self.inputs = variables.inputs
+        yield from check_schedule(flow)
+        yield from check_graph(after, graph)
+        yield from check_names(flow, graph, names)
+        for loaded in load_files(flow.nodes, self._folder, self._root):
+            if isinstance(loaded, Finding):
+                yield loaded
+            else:
+                self.files[loaded[0]] = loaded[1]
+        for text in texts_of(flow, self.files):
+            if text.kind == "condition":
+                yield from check_condition(text, bool(after[text.node_id]), variables)
+                continue
+            yield from variables.check(text)

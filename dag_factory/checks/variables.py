@@ -1,0 +1,136 @@
+"""Every ``${name}`` of a flow: is it one, does something define it, and may data stand where it stands.
+
+Source: flow-spec, *Variables*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from dag_factory.checks.names import Names
+from dag_factory.checks.scripts import unquoted
+from dag_factory.checks.texts import NodeText
+from dag_factory.diagnostics import Finding, closest
+from dms_provider.variables.references import Reference, ReferenceSyntaxError, parse_references
+from dms_provider.variables.scope import SYSTEM_VARIABLES
+
+if TYPE_CHECKING:
+    from dag_factory.spec.flow import Flow
+    from dag_factory.spec.nodes import Node
+
+_OWN_DOLLARS = frozenset({"script", "condition"})
+"""Kinds of texts whose own grammar says what a ``${`` is that begins no reference."""
+
+_TYPES_FOR_ANYWHERE = frozenset({"number", "identifier"})
+"""An output of such a type may stand anywhere in a script."""
+
+
+class VariableCheck:
+    """Checks the references of one flow, and finds out what each node takes from which other.
+
+    :param flow: the flow
+    :param names: its names
+    """
+
+    def __init__(self, flow: Flow, names: Names) -> None:
+        self._flow = flow
+        self._names = names
+        self.inputs: dict[str, dict[str, str]] = {}
+        """Node id -> name of an output that the node uses -> the node upstream that gives it."""
+
+    def check(self, text: NodeText) -> Iterator[Finding]:
+        """Yield what is wrong with the references of one text."""
+        if "${" not in text.text:
+            return
+        try:
+            segments = parse_references(text.text, foreign=text.kind in _OWN_DOLLARS)
+        except ReferenceSyntaxError as error:
+            yield Finding(text.path, "wrong-reference", error.message, offset=error.offset)
+            return
+        node = self._flow.nodes[text.node_id]
+        data: list[Reference] = []
+        for segment in segments:
+            if isinstance(segment, str):
+                continue
+            name = segment.name
+            if name in node.variables:
+                continue
+            giver = self._names.giver(text.node_id, name)
+            if giver is not None:
+                self.inputs.setdefault(text.node_id, {})[name] = giver
+                data.append(segment)
+            elif name in self._names.shared:
+                continue
+            elif name in SYSTEM_VARIABLES:
+                if name == "run_id":
+                    data.append(segment)
+            else:
+                yield from self._nobody_gives(text, segment, node)
+        if data:
+            yield from self._check_places(text, node, data)
+
+    def output_type(self, node_id: str, name: str) -> str:
+        """Return the declared type of the output ``name`` that a node sees; ``text`` for other data."""
+        giver = self._names.giver(node_id, name)
+        output = getattr(self._flow.nodes[giver], "outputs", {}).get(name) if giver else None
+        return str(getattr(output, "type", "text"))
+
+    def _nobody_gives(self, text: NodeText, reference: Reference, node: Node) -> Iterator[Finding]:
+        name = reference.name
+        elsewhere = list(self._names.givers_of(name))
+        if elsewhere:
+            where = f"{name!r} is an output of node {elsewhere[0]!r}, which is not upstream of this node"
+            if text.kind == "script":
+                message = f"{where}: the script reads ${{{name}}} as a variable of its own"
+                yield Finding(text.path, "not-upstream", message, offset=reference.start, severity="warning")
+            else:
+                yield Finding(
+                    text.path, "not-upstream", f"{where}: add it to 'after'", offset=reference.start
+                )
+            return
+        if text.kind == "script":
+            return
+        nodes = self._flow.nodes.items()
+        owner = next((other for other, known in nodes if name in known.variables), None)
+        if owner is not None:
+            message = f"{name!r} is a variable of node {owner!r} only: define it here, or for the whole flow"
+            suggestion = None
+        else:
+            message = f"nothing defines {name!r}: it is no variable, constant, secret or upstream output"
+            known_names = [*self._names.seen_by(text.node_id), *node.variables, *SYSTEM_VARIABLES]
+            suggestion = closest(name, known_names)
+        yield Finding(text.path, "undefined-variable", message, offset=reference.start, suggestion=suggestion)
+
+    def _check_places(self, text: NodeText, node: Node, data: list[Reference]) -> Iterator[Finding]:
+        if text.kind == "author":
+            for reference in data:
+                yield Finding(
+                    text.path,
+                    "misplaced-data",
+                    f"{_what(reference)}, and no data may stand in {text.path[2]!r}; use a constant",
+                    offset=reference.start,
+                )
+        elif text.kind == "script":
+            script_type = str(getattr(node, "script_type", "shell"))
+            free = [
+                reference
+                for reference in data
+                if self.output_type(text.node_id, reference.name) not in _TYPES_FOR_ANYWHERE
+            ]
+            refused = set(unquoted(text.text, (reference.start for reference in free), script_type))
+            for reference in free:
+                if reference.start in refused:
+                    yield Finding(
+                        text.path,
+                        "misplaced-data",
+                        f"{_what(reference)}: in a script it may stand only as text inside double quotes,"
+                        f' "${{{reference.name}}}", unless its type is number or identifier',
+                        offset=reference.start,
+                    )
+
+
+def _what(reference: Reference) -> str:
+    if reference.name == "run_id":
+        return "${run_id} is whatever the trigger said"
+    return f"${{{reference.name}}} is data"

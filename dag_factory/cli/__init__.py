@@ -1,0 +1,1 @@
+"""The command line: ``python -m dag_factory ...`` and ``airflow dms ...``."""

@@ -1,0 +1,2 @@
+-- counts
+UPDATE flights SET late = 1;
