@@ -1,4 +1,4 @@
-"""The YAML parser: libyaml where PyYAML was built with it, else PyYAML's own, which is slower and reads the same."""
+"""The YAML parser: libyaml where PyYAML was built with it, else PyYAML's own, which is slower."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class EventSource(Protocol):
 def parse_events(text: str) -> EventSource:
     """Return a parser that stands before the first event of ``text``."""
     if yaml.__with_libyaml__:
-        from yaml.cyaml import CParser
+        from yaml.cyaml import CSafeLoader
 
-        return cast(EventSource, CParser(text))
+        return cast(EventSource, CSafeLoader(text))
     return cast(EventSource, yaml.SafeLoader(text))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from yaml.events import (
     AliasEvent,
@@ -53,9 +53,10 @@ def places_of(text: str) -> Place:
 
 
 def _place(event: Any, next_event: Any) -> Place:
+    start, end = event.start_mark.index, event.end_mark.index
     if isinstance(event, ScalarEvent):
-        return Place(event.start_mark.index, event.end_mark.index, event.style, is_scalar=True)
-    place = Place(event.start_mark.index, event.end_mark.index)
+        return Place(start, end, event.style or None, is_scalar=True)
+    place = Place(start, end)
     if isinstance(event, (AliasEvent, DocumentEndEvent)):
         return place
     is_mapping = isinstance(event, MappingStartEvent)
@@ -155,7 +156,7 @@ class Positions:
         """Return the scalar's text by reading it again, alone."""
         next_event = parse_events(self._text).get_event
         while (event := next_event()) is not None:
-            if isinstance(event, ScalarEvent) and event.start_mark.index == place.start:
+            if isinstance(event, ScalarEvent) and cast(Any, event.start_mark).index == place.start:
                 return str(event.value)
         return ""
 

@@ -68,7 +68,7 @@ class Reader:
             )
         event = next_event()
         if not isinstance(event, MappingStartEvent):
-            if isinstance(event, ScalarEvent) and not event.value and event.style is None:
+            if isinstance(event, ScalarEvent) and not event.value and not event.style:
                 self._stop(
                     event, "empty-file", "the file holds no value; a flow needs version, owner and nodes"
                 )
@@ -108,7 +108,7 @@ class Reader:
             if event.anchor is not None or event.tag is not None:
                 self._refuse_marks(event)
             key = event.value
-            if event.style is None and (key == "<<" or not key):
+            if not event.style and (key == "<<" or not key):
                 self._refuse_plain_key(event)
                 self._value(next_event(), depth + 1)
             elif key in result:
@@ -142,7 +142,7 @@ class Reader:
         if event.anchor is not None or event.tag is not None:
             self._refuse_marks(event)
         if kind is ScalarEvent:
-            return event.value or (None if event.style is None else "")
+            return event.value or ("" if event.style else None)
         if kind is MappingStartEvent:
             return self._mapping(event, depth)
         return self._sequence(event, depth)

@@ -1,15 +1,18 @@
 """The language: what a flow spec can say, as models.
 
-Imports no Airflow. The models of node types are imported when a flow uses them: see :mod:`dag_factory.spec.nodes`.
+Imports no Airflow. Models of node types are imported when a flow uses them: see :mod:`dag_factory.spec.nodes`.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dag_factory.spec.flow import Flow
 from dag_factory.spec.nodes import NODE_TYPES, Node, node_model
-from dag_factory.spec.parsing import Parsed, parse_flow, parse_partly
+from dag_factory.spec.parsing import parse_flow
+
+if TYPE_CHECKING:
+    from dag_factory.spec.partly import Parsed
 
 
 def json_schema() -> dict[str, Any]:
@@ -19,4 +22,11 @@ def json_schema() -> dict[str, Any]:
     return editor_schema()
 
 
-__all__ = ["NODE_TYPES", "Flow", "Node", "Parsed", "json_schema", "node_model", "parse_flow", "parse_partly"]
+def parse_partly(values: dict[str, Any]) -> Parsed:
+    """Return what can be read of a spec with mistakes, and its mistakes: see :mod:`dag_factory.spec.partly`."""
+    from dag_factory.spec.partly import parse_partly as parse
+
+    return parse(values)
+
+
+__all__ = ["NODE_TYPES", "Flow", "Node", "json_schema", "node_model", "parse_flow", "parse_partly"]

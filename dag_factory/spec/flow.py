@@ -6,17 +6,18 @@ Source: flow-spec, *Top level*.
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, SerializeAsAny, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
+from dag_factory.spec.lazily import Lazily
 from dag_factory.spec.model import Maybe, SpecModel, refuse
-from dag_factory.spec.nodes.common import Node
+from dag_factory.spec.nodes import Node, NodeByType
 from dag_factory.spec.notifications import Notifications
 from dag_factory.spec.scalars import (
     Boolean,
     FlowId,
-    Id,
+    NodeId,
     PositiveDuration,
     Something,
     Text,
@@ -24,7 +25,15 @@ from dag_factory.spec.scalars import (
     Word,
     found_words,
 )
-from dag_factory.spec.schedule import Schedule
+
+if TYPE_CHECKING:
+    from dag_factory.spec.schedule import Schedule
+
+    FlowSchedule = Schedule | None
+    FlowNode = Node
+else:
+    FlowSchedule = Annotated[Any, Lazily("dag_factory.spec.schedule", "Schedule")]
+    FlowNode = Annotated[Any, NodeByType()]
 
 VERSION = 1
 MAX_NODES = 1000
@@ -79,9 +88,7 @@ class Flow(SpecModel):
     pools: dict[Something, Slots] = Field(
         {}, description="NAME: SLOTS; pools made when missing, never resized.", examples=[{"warehouse": 4}]
     )
-    schedule: Maybe[Schedule] = Field(
-        None, description="When the flow runs by itself; default: only by hand."
-    )
+    schedule: FlowSchedule = Field(None, description="When the flow runs by itself; default: only by hand.")
     variables: dict[VariableName, Text] = Field(
         {},
         description="Flow variables, NAME: PATTERN of the business time.",
@@ -95,7 +102,9 @@ class Flow(SpecModel):
         description="NAME: key of an Airflow Variable; masked in logs.",
         examples=[{"token": "report_token"}],
     )
-    notifications: Notifications = Field(Notifications(), description="Who is told what.")
-    nodes: dict[Id, SerializeAsAny[Node]] = Field(
+    notifications: Annotated[Notifications, Lazily("dag_factory.spec.notifications", "Notifications")] = (
+        Field(Notifications.model_construct(), description="Who is told what.")
+    )
+    nodes: dict[NodeId, FlowNode] = Field(
         min_length=1, max_length=MAX_NODES, description="NODE ID: node; their order is the order in the UI."
     )

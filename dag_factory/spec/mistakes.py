@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 from dag_factory.diagnostics import Finding, Path, closest
+from dag_factory.spec.lazily import Lazily
 from dag_factory.spec.model import CUSTOM_ERROR
 from dag_factory.spec.scalars import EXPECTED, found_words
 
@@ -25,16 +27,25 @@ _TYPES = {
 }
 
 
-def findings(error: ValidationError, model: type[BaseModel], above: Path = ()) -> Iterator[Finding]:
+def findings_of(error: ValidationError, model: type[BaseModel], above: Path = ()) -> Iterator[Finding]:
     """Give one finding for each thing that a model refused.
 
     :param error: what validation raised
     :param model: that was validated
     :param above: path from the top of the spec to what was validated
     """
-    for problem in error.errors(include_url=False):
+    problems = error.errors(include_url=False)
+    for problem in problems:
+        if problem["type"] == "too_short" and _has_wrong_elements(problem["loc"], problems):
+            continue
         words = _WORDS.get(problem["type"], _fallback)
         yield words(problem, above, model)
+
+
+def _has_wrong_elements(path: Path, problems: Iterable[Any]) -> bool:
+    return any(
+        len(problem["loc"]) > len(path) and problem["loc"][: len(path)] == path for problem in problems
+    )
 
 
 def _fallback(problem: Any, above: Path, model: type[BaseModel]) -> Finding:
@@ -137,14 +148,19 @@ def keys_at(model: type[BaseModel], path: Path) -> list[str]:
     for step in path:
         if isinstance(here, type) and issubclass(here, BaseModel):
             field = next((f for name, f in here.model_fields.items() if step in (name, f.alias)), None)
-            here = _model_in(field.annotation) if field else None
+            here = _model_of(field) if field else None
         if here is None:
             return []
     return [field.alias or name for name, field in here.model_fields.items()]
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
+def _model_of(field: FieldInfo) -> type[BaseModel] | None:
     """Return the model of a field: its own, or that of its elements."""
+    lazily = next((mark for mark in field.metadata if isinstance(mark, Lazily)), None)
+    return lazily.model if lazily else _model_in(field.annotation)
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     if get_origin(annotation) in (Annotated, Union, types.UnionType, tuple, dict):

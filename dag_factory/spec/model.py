@@ -38,10 +38,10 @@ class Contradiction(Exception):
     ) -> None:
         super().__init__(message)
         self.path = path
-        self.error = _custom_error(message, code=code, key=key)
+        self.error = spec_error(message, code=code, key=key)
 
 
-def _custom_error(
+def spec_error(
     message: str, *, code: str, suggestion: str | None = None, offset: int | None = None, key: bool = False
 ) -> PydanticCustomError:
     context = {"message": message, "code": code, "suggestion": suggestion, "offset": offset, "key": key}
@@ -59,13 +59,13 @@ def refuse(
     :param offset: characters into the value
     :raises PydanticCustomError: always
     """
-    raise _custom_error(message, code=code, suggestion=suggestion, offset=offset)
+    raise spec_error(message, code=code, suggestion=suggestion, offset=offset)
 
 
 class SpecModel(BaseModel):
     """A mapping of the spec. Nothing in it changes, and no key is unknown."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class RelatedKeys(SpecModel):

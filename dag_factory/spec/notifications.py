@@ -5,8 +5,11 @@ Source: flow-spec, *A complete example*, ``notifications``.
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
+from dag_factory.spec.lazily import Lazily
 from dag_factory.spec.model import Maybe, SpecModel
 from dag_factory.spec.scalars import PositiveDuration, Word
 
@@ -30,5 +33,7 @@ class Notifications(SpecModel):
     failure: Recipients = Field(
         ("owner",), description="Told when a run fails.", examples=[["ops_chat", "owner", "stakeholders"]]
     )
-    timeout: Maybe[TimeoutNotice] = Field(None, description="Told when a run takes long.")
+    timeout: Annotated[TimeoutNotice | None, Lazily(__name__, "TimeoutNotice")] = Field(
+        None, description="Told when a run takes long."
+    )
     not_run: Recipients = Field((), description="Told when a run is skipped or a slot is missed.")

@@ -16,6 +16,8 @@ from pydantic import AfterValidator, BeforeValidator, PlainValidator, StringCons
 from dag_factory.diagnostics import closest
 from dag_factory.spec.model import refuse
 
+RESERVED_PREFIX = "dms__"
+"""Ids of the tasks that the factory adds to a flow."""
 _SCALAR_TYPES = ["string", "number", "boolean"]
 ID_PATTERN = "^[A-Za-z0-9_.-]{1,200}$"
 VARIABLE_PATTERN = "^[A-Za-z0-9_.]+$"
@@ -152,6 +154,12 @@ def _not_draft(value: str) -> str:
     return value
 
 
+def _not_reserved(value: str) -> str:
+    if value.startswith(RESERVED_PREFIX):
+        refuse(f"ids that begin with '{RESERVED_PREFIX}' are taken; rename '{value}'")
+    return value
+
+
 def _index_or_all(value: Any) -> Any:
     if value == "all" or (isinstance(value, int) and value >= 0):
         return value
@@ -201,6 +209,12 @@ FlowId = Annotated[
     StringConstraints(pattern=ID_PATTERN),
     AfterValidator(_not_draft),
     _any_scalar(pattern=r"^(?!.*__draft$)[A-Za-z0-9_.-]{1,200}$"),
+]
+NodeId = Annotated[
+    str,
+    StringConstraints(pattern=ID_PATTERN),
+    AfterValidator(_not_reserved),
+    WithJsonSchema({"type": "string", "pattern": r"^(?!dms__)[A-Za-z0-9_.-]{1,200}$"}),
 ]
 VariableName = Annotated[
     str,

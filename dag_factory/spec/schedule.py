@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, PlainValidator, WithJsonSchema
 
 from dag_factory.diagnostics import closest
+from dag_factory.spec.lazily import Lazily
 from dag_factory.spec.model import Contradiction, Maybe, RelatedKeys, SpecModel, refuse
 from dag_factory.spec.scalars import (
     Boolean,
@@ -83,6 +84,10 @@ EveryHours = Annotated[
         }
     ),
 ]
+
+
+def _lazily(name: str) -> Lazily:
+    return Lazily(__name__, name)
 
 
 class Effective(SpecModel):
@@ -156,16 +161,20 @@ class Schedule(RelatedKeys):
     timezone: TimeZone = Field(
         "Asia/Shanghai", description="The flow's time zone.", examples=["Asia/Shanghai"]
     )
-    effective: Effective = Field(
-        Effective(), description="First and last day of the schedule; default for ever."
+    effective: Annotated[Effective, _lazily("Effective")] = Field(
+        Effective.model_construct(), description="First and last day of the schedule; default for ever."
     )
     start_late: Duration = Field(
         timedelta(hours=1), description="A slot missed by no more than this still runs, the newest only."
     )
-    hour: Maybe[Hour] = Field(None, description="At an interval of hours, or at certain hours.")
-    day: Maybe[DayTime] = Field(None, description="Every day.")
-    week: Maybe[Week] = Field(None, description="On certain days of the week.")
-    month: Maybe[Month] = Field(None, description="On certain days of the month.")
+    hour: Annotated[Hour | None, _lazily("Hour")] = Field(
+        None, description="At an interval of hours, or at certain hours."
+    )
+    day: Annotated[DayTime | None, _lazily("DayTime")] = Field(None, description="Every day.")
+    week: Annotated[Week | None, _lazily("Week")] = Field(None, description="On certain days of the week.")
+    month: Annotated[Month | None, _lazily("Month")] = Field(
+        None, description="On certain days of the month."
+    )
     once: Maybe[Moment] = Field(
         None, description="Once, at this date and time of the flow's zone.", examples=["2026-12-01 02:00"]
     )

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from functools import lru_cache
 from importlib import import_module
+from typing import Any, NoReturn
 
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, InitErrorDetails, core_schema
+
+from dag_factory.diagnostics import Path, closest
+from dag_factory.spec.model import spec_error
 from dag_factory.spec.nodes.common import Node, TextKind
+from dag_factory.spec.scalars import found_words
 
 NODE_TYPES: dict[str, str] = {
     "single_instance_sql": "SingleInstanceSQL",
@@ -19,7 +27,7 @@ NODE_TYPES: dict[str, str] = {
 """Node type -> name of its model, in the module of that type."""
 
 
-@lru_cache(maxsize=None)
+@lru_cache(maxsize=64)
 def node_model(node_type: str) -> type[Node]:
     """Return the model of a node type.
 
@@ -30,4 +38,58 @@ def node_model(node_type: str) -> type[Node]:
     return model
 
 
-__all__ = ["NODE_TYPES", "Node", "TextKind", "node_model"]
+def raise_type_mistake(given: Any) -> NoReturn:
+    """Tell why a node has no model.
+
+    :raises ValidationError: always
+    """
+    where: Path = ("type",)
+    if not isinstance(given, dict):
+        mistake = spec_error(
+            f"expected a node, a mapping with 'type', found {found_words(given)}", code="wrong-type"
+        )
+        where = ()
+    elif "type" not in given:
+        mistake = spec_error(f"key 'type' is missing; one of {', '.join(NODE_TYPES)}", code="missing-key")
+        where = ()
+    elif not isinstance(given["type"], str):
+        mistake = spec_error(f"expected a node type, found {found_words(given['type'])}", code="wrong-type")
+    else:
+        word = given["type"]
+        mistake = spec_error(
+            f"unknown node type {found_words(word)}; one of {', '.join(NODE_TYPES)}",
+            code="unknown-type",
+            suggestion=closest(word.lower().replace("-", "_"), NODE_TYPES),
+        )
+    raise ValidationError.from_exception_data(
+        "Node", [InitErrorDetails(type=mistake, loc=where, input=given)]
+    )
+
+
+class NodeByType:
+    """Annotates a node: its ``type`` says which model reads it."""
+
+    def _validate(self, given: Any) -> Node:
+        if isinstance(given, Node):
+            return given
+        try:
+            model = node_model(given["type"])
+        except (KeyError, TypeError):
+            raise_type_mistake(given)
+        return model.model_validate(given)
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self._validate)
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        choices = []
+        for node_type in NODE_TYPES:
+            model = node_model(node_type)
+            model.model_rebuild()
+            choices.append(handler(model.__pydantic_core_schema__))
+        return {"oneOf": choices}
+
+
+__all__ = ["NODE_TYPES", "Node", "NodeByType", "TextKind", "node_model"]

@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, WithJsonSchema
 
 from dag_factory.diagnostics import Path
+from dag_factory.spec.lazily import Lazily
 from dag_factory.spec.model import Maybe, SpecModel
 from dag_factory.spec.scalars import Duration, PositiveDuration, Something, Text, VariableName
 
@@ -55,7 +56,9 @@ class Node(SpecModel):
         description="Node variables, NAME: PATTERN of the business time.",
         examples=[{"month": "yyyyMM|-1M"}],
     )
-    retry: Retry = Field(Retry(), description="What happens when a try fails.")
+    retry: Annotated[Retry, Lazily(__name__, "Retry")] = Field(
+        Retry.model_construct(), description="What happens when a try fails."
+    )
     timeout: PositiveDuration = Field(timedelta(hours=1), description="Limit of one try's work.")
     notify_after: Maybe[PositiveDuration] = Field(
         None,
@@ -75,28 +78,11 @@ class Node(SpecModel):
                 if text is not None:
                     yield keys, text, kind
             else:
-                yield from ((path, text, kind) for path, text in _texts_below(self, keys, ()))
+                yield from ((path, text, kind) for path, text in texts_below(self, keys))
 
 
-class BrokenNode(Node):
-    """A node with mistakes, as far as it could be read: so that what else is wrong with the flow can be told.
-
-    :param given: the keys without mistake, as written
-    """
-
-    model_config = {"extra": "ignore", "frozen": True}
-
-    given: dict[str, Any] = Field({}, exclude=True)
-    outputs: dict[str, Any] = Field({}, exclude=True)
-    kinds: Mapping[tuple[str, ...], TextKind] = Field({}, exclude=True)
-
-    def texts(self) -> Iterator[tuple[Path, str, TextKind]]:
-        """Give the texts that could be read."""
-        for keys, kind in self.kinds.items():
-            yield from ((path, text, kind) for path, text in _texts_below(self.given, keys, ()))
-
-
-def _texts_below(value: Any, keys: tuple[str, ...], path: Path) -> Iterator[tuple[Path, str]]:
+def texts_below(value: Any, keys: tuple[str, ...], path: Path = ()) -> Iterator[tuple[Path, str]]:
+    """Give the texts at the end of ``keys`` below a model or plain values; ``*`` is every element."""
     if not keys:
         if isinstance(value, str):
             yield path, value
@@ -109,7 +95,7 @@ def _texts_below(value: Any, keys: tuple[str, ...], path: Path) -> Iterator[tupl
         elif isinstance(value, (list, tuple)):
             items = enumerate(value)
         for key, item in items:
-            yield from _texts_below(item, rest, (*path, key))
+            yield from texts_below(item, rest, (*path, key))
         return
     below = value.get(first) if isinstance(value, dict) else getattr(value, first, None)
-    yield from _texts_below(below, rest, (*path, first))
+    yield from texts_below(below, rest, (*path, first))

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from dag_factory.spec.lazily import Lazily
 from dag_factory.spec.model import Contradiction, Maybe, RelatedKeys, SpecModel, exactly_one
 from dag_factory.spec.nodes.common import Node
 from dag_factory.spec.scalars import Boolean, OssAddress, PositiveDuration, Something
@@ -37,7 +38,9 @@ class SingleInstanceSQL(Node, RelatedKeys):
         None, description="File with the statements, relative to the spec, or oss://CONNECTION/BUCKET/KEY."
     )
     transaction: Boolean = Field(False, description="All statements commit together or none does.")
-    unload: Maybe[Unload] = Field(None, description="`sql` is one query; its result becomes an object.")
+    unload: Annotated[Unload | None, Lazily(__name__, "Unload")] = Field(
+        None, description="`sql` is one query; its result becomes an object."
+    )
     timeout: PositiveDuration = Field(timedelta(hours=14), description="Limit of one try's work.")
 
     @classmethod
