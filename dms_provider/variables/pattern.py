@@ -172,7 +172,7 @@ class TimePattern:
             moment = _shift(business_time, self._offsets)
         except (OverflowError, ValueError) as error:
             raise PatternError(
-                f"the offsets of {self.text!r} lead from {business_time:%Y-%m-%d} out of the years 1 to 9999",
+                f"the offsets of {self.text!r} lead from {business_time.date()} out of the years 1 to 9999",
                 self._offsets_at,
             ) from error
         words = _WORDS[locale]
@@ -214,14 +214,12 @@ def _parse_format(text: str) -> tuple[tuple[str | _Letters, ...], int]:
 
 
 def _parse_quoted(text: str, start: int) -> tuple[str, int]:
-    if text.startswith("''", start):
-        return "'", start + 2
     literal = ""
     at = start + 1
     while (quote := text.find("'", at)) >= 0:
         literal += text[at:quote]
         if not text.startswith("''", quote):
-            return literal, quote + 1
+            return literal or "'", quote + 1
         literal += "'"
         at = quote + 2
     raise PatternError("this quote is not closed; '' stands for a quote itself", start)

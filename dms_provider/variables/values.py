@@ -59,9 +59,7 @@ class Data:
 
         :raises KeyError: a part of the stored object is missing
         """
-        return cls(
-            elements=tuple(stored["elements"]), combiner=stored["combiner"], type=stored["type"]
-        )
+        return cls(elements=tuple(stored["elements"]), combiner=stored["combiner"], type=stored["type"])
 
 
 Value = AuthorText | Data
