@@ -84,14 +84,14 @@ use_settings_of_pip() {
     export UV_HTTP_TIMEOUT=${UV_HTTP_TIMEOUT:-180} UV_NO_CONFIG=1 UV_PYTHON_DOWNLOADS=never
 }
 
-# install_into VENV UV-ARGUMENT...: pinned packages; nothing to do where the last call asked for the same.
+# install_into VENV NAME UV-ARGUMENT...: pinned packages; nothing to do where the last call of that name asked for the same.
 install_into() {
-    local venv=$1 wanted
-    shift
+    local venv=$1 stamp=$1/installed-$2 wanted
+    shift 2
     wanted=$(cat "$checkout/pyproject.toml" "$constraints" - <<<"$*" | sha256sum)
-    [ "$wanted" != "$(cat "$venv/installed" 2>/dev/null)" ] || return 0
-    rm -f "$venv/installed"
-    say "installing Python packages"
+    [ "$wanted" != "$(cat "$stamp" 2>/dev/null)" ] || return 0
+    rm -f "$stamp"
+    say "installing Python packages: $*"
     if [ ! -x "$venv/bin/uv" ]; then
         "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --constraint "$constraints" uv ||
             fail "pip could not install uv"
@@ -100,5 +100,5 @@ install_into() {
     (cd "$checkout" && VIRTUAL_ENV=$venv "$venv/bin/uv" pip install --quiet \
         --constraints "$constraints" --build-constraints "$constraints" "$@") ||
         fail "the Python packages could not be installed"
-    printf '%s\n' "$wanted" >"$venv/installed"
+    printf '%s\n' "$wanted" >"$stamp"
 }

@@ -1,0 +1,1 @@
+"""The program behind ``dev/quickstart``: a real flow over real data in a real Airflow."""
