@@ -104,6 +104,14 @@ class RelatedKeys(SpecModel):
         raise ValidationError.from_exception_data(cls.__name__, found)
 
 
+def one_of(*choices: tuple[str, ...]) -> ConfigDict:
+    """Return the part of a model's configuration that lets its JSON Schema ask for exactly one set of keys.
+
+    :param choices: sets of keys
+    """
+    return ConfigDict(json_schema_extra={"oneOf": [{"required": list(keys)} for keys in choices]})
+
+
 def exactly_one(given: dict[str, Any], first: str, second: str) -> Iterator[Contradiction]:
     """Give a contradiction unless exactly one of two keys is there."""
     if first in given:

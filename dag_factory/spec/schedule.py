@@ -14,7 +14,7 @@ from pydantic import Field, PlainValidator, WithJsonSchema
 
 from dag_factory.diagnostics import closest
 from dag_factory.spec.lazily import Lazily
-from dag_factory.spec.model import Contradiction, Maybe, RelatedKeys, SpecModel, refuse
+from dag_factory.spec.model import Contradiction, Maybe, RelatedKeys, SpecModel, one_of, refuse
 from dag_factory.spec.scalars import (
     Boolean,
     Day,
@@ -102,6 +102,8 @@ class Effective(SpecModel):
 class Hour(RelatedKeys):
     """Every so many hours, or at certain hours."""
 
+    model_config = one_of(("start", "every", "end"), ("at",))
+
     start: Maybe[TimeOfDay] = Field(None, description="First time of each day.", examples=["00:00"])
     every: Maybe[EveryHours] = Field(None, description="Hours between two runs.", examples=[6])
     end: Maybe[TimeOfDay] = Field(
@@ -156,6 +158,8 @@ class Month(SpecModel):
 
 class Schedule(RelatedKeys):
     """When the flow runs by itself: one of hour, day, week, month, once and cron."""
+
+    model_config = one_of(*((kind,) for kind in KINDS))
 
     enabled: Boolean = Field(True, description="Whether the schedule starts runs.")
     timezone: TimeZone = Field(

@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, PlainValidator, WithJsonSchema
 
-from dag_factory.spec.model import Contradiction, Maybe, RelatedKeys
+from dag_factory.spec.model import Contradiction, Maybe, RelatedKeys, one_of
 from dag_factory.spec.nodes.common import Node
 from dag_factory.spec.nodes.rule_checks import Check, parse_check
 from dag_factory.spec.scalars import PositiveDuration, Something, Text
@@ -46,6 +46,8 @@ RuleCheck = Annotated[
 
 class Rule(RelatedKeys):
     """One number of the table, and what it must be."""
+
+    model_config = one_of(("metric",), ("sql",))
 
     name: Maybe[Something] = Field(
         None, description="The rule's name in the report; one of its own for each rule."

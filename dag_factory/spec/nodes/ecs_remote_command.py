@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, WithJsonSchema
 
-from dag_factory.spec.model import Contradiction, Maybe, RelatedKeys, SpecModel, exactly_one
+from dag_factory.spec.model import Contradiction, Maybe, RelatedKeys, SpecModel, exactly_one, one_of
 from dag_factory.spec.nodes.common import Node
 from dag_factory.spec.scalars import OneOrMany, PositiveDuration, Something, Text, VariableName, Word
 from dms_provider.variables.values import OutputType
@@ -37,6 +37,8 @@ class ScriptOutput(SpecModel):
 
 class ECSRemoteCommand(Node, RelatedKeys):
     """Runs a script on ECS instances."""
+
+    model_config = one_of(("script",), ("script_file",))
 
     TEXTS: ClassVar = {
         ("script",): "script",

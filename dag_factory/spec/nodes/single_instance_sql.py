@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from dag_factory.spec.lazily import Lazily
-from dag_factory.spec.model import Contradiction, Maybe, RelatedKeys, SpecModel, exactly_one
+from dag_factory.spec.model import Contradiction, Maybe, RelatedKeys, SpecModel, exactly_one, one_of
 from dag_factory.spec.nodes.common import Node
 from dag_factory.spec.scalars import Boolean, OssAddress, PositiveDuration, Something
 
@@ -28,6 +28,8 @@ class Unload(SpecModel):
 
 class SingleInstanceSQL(Node, RelatedKeys):
     """Runs statements in order, in one session."""
+
+    model_config = one_of(("sql",), ("sql_file",))
 
     TEXTS: ClassVar = {("sql",): "sql", ("sql_file",): "author", ("unload", "to"): "author"}
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from dag_factory.spec.model import Contradiction, Maybe, RelatedKeys, exactly_one
+from dag_factory.spec.model import Contradiction, Maybe, RelatedKeys, exactly_one, one_of
 from dag_factory.spec.nodes.common import Node
 from dag_factory.spec.scalars import Column, IndexOrAll, PositiveDuration, Something, Text, VariableName
 from dms_provider.variables.values import OutputType
@@ -49,6 +49,8 @@ class Output(RelatedKeys):
 
 class SQLAssignment(Node, RelatedKeys):
     """Makes cells of a query's result variables of the nodes downstream."""
+
+    model_config = one_of(("sql",), ("sql_file",))
 
     TEXTS: ClassVar = {("sql",): "sql", ("sql_file",): "author"}
 
