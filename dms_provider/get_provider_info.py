@@ -8,7 +8,11 @@ _INTEGRATION = "Alibaba Cloud DMS"
 
 
 def get_provider_info() -> dict[str, Any]:
-    """Return the provider's metadata, valid against Airflow's ``provider_info.schema.json``."""
+    """Return the provider's metadata, valid against Airflow's ``provider_info.schema.json``.
+
+    The plugin is not in it but an entry point ``airflow.plugins``: Airflow loads a provider's plugins only where
+    ``[core] lazy_discover_providers`` is off, which it is not by default.
+    """
     return {
         "package-name": "airflow-provider-dms",
         "name": "Alibaba Cloud DMS task orchestration",
@@ -36,6 +40,5 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": ["dag_factory.discovery.bundle"],
             }
         ],
-        "plugins": [{"name": "dms", "plugin-class": "dms_provider.plugins.dms.DmsPlugin"}],
         "cli": ["dag_factory.cli.airflow.get_dms_cli_commands"],
     }
