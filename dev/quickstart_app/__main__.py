@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
+from importlib.metadata import version
 from pathlib import Path
 
 from dev.quickstart_app import examples, warehouse
@@ -66,6 +67,28 @@ def business_date(text: str) -> date:
     return day
 
 
+class Migration:
+    """
+    Whether Airflow's database is that of the installed version.
+
+    :param folders: of the quick start.
+    """
+
+    def __init__(self, folders: Folders) -> None:
+        self._note = folders.root / "migrated"
+        self._version = version("apache-airflow-core")
+        database = folders.airflow_home / "airflow.db"
+        self.done = (
+            database.is_file()
+            and self._note.is_file()
+            and self._note.read_text(encoding="utf-8") == self._version
+        )
+
+    def note(self) -> None:
+        """Remember it for the next start."""
+        self._note.write_text(self._version, encoding="utf-8")
+
+
 @contextmanager
 def only_one(lock: Path) -> Iterator[None]:
     """
@@ -84,13 +107,15 @@ def only_one(lock: Path) -> Iterator[None]:
 
 def prepare(folders: Folders, airflow: AirflowProcesses, progress: Progress) -> None:
     """
-    Bring Airflow's database up to date, and the warehouse and the specs in place meanwhile.
+    Bring Airflow's database up to date where it is not, the warehouse and the specs in place meanwhile.
 
     :param folders: of the quick start.
     :param airflow: runs Airflow's commands.
     :param progress: told of each step.
     """
-    airflow.start("db-migrate", "db", "migrate")
+    database = Migration(folders)
+    if not database.done:
+        airflow.start("db-migrate", "db", "migrate")
     if warehouse.is_loaded(folders.warehouse):
         progress("the warehouse is there")
     else:
@@ -99,8 +124,10 @@ def prepare(folders: Folders, airflow: AirflowProcesses, progress: Progress) -> 
         progress(f"loaded {counts} into {folders.warehouse.name}")
     for name in examples.deliver(EXAMPLES, folders.dags, folders.root):
         progress(f"{name} was edited: left as it is")
-    airflow.finish("db-migrate")
-    progress("Airflow's database is ready")
+    if not database.done:
+        airflow.finish("db-migrate")
+        database.note()
+        progress("Airflow's database is ready")
 
 
 def run_flow(client: AirflowClient, day: date, progress: Progress) -> tuple[str, list[tuple[str, str]]]:
