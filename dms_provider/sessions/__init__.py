@@ -1,0 +1,1 @@
+"""Database sessions whose work can be stopped on the server, whatever the driver does meanwhile."""

@@ -1,0 +1,100 @@
+"""MySQL, MariaDB and what speaks their protocol, through mysqlclient or mysql-connector-python."""
+
+from __future__ import annotations
+
+import math
+from contextlib import closing
+from typing import Any
+
+from dms_provider.sessions.server import Server, SessionStart, attempt, is_driver_error, run_quietly
+
+_MULTI_STATEMENTS_OFF = 1
+_NO_SUCH_THREAD = 1094
+_LONGEST_OCEANBASE_STATEMENT = 30 * 86_400.0
+
+
+class MySQLServer(Server):
+    """MySQL's family. A second connection stops the statement with ``KILL QUERY``."""
+
+    def start(self, connection: Any, limit: float | None) -> SessionStart:
+        _one_statement_at_a_time(connection)
+        _speak_utf8(connection)
+        run_quietly(connection, "SET autocommit = 1")
+        session_id = int(_answer(connection, "SELECT CONNECTION_ID()"))
+        return SessionStart(session_id, _set_limits(connection, limit))
+
+    def cancel(self, hook: Any, connection: Any, session_id: Any) -> None:
+        with closing(hook.get_conn()) as second, closing(second.cursor()) as cursor:
+            try:
+                cursor.execute(f"KILL QUERY {int(session_id)}")
+            except Exception as error:
+                if not error.args or error.args[0] != _NO_SUCH_THREAD:
+                    raise
+
+    def streaming_cursor(self, connection: Any) -> Any:
+        if _is_mysqlclient(connection):
+            from MySQLdb.cursors import SSCursor
+
+            return connection.cursor(SSCursor)
+        return connection.cursor(buffered=False)
+
+    def abandon(self, hook: Any, connection: Any, session_id: Any, cursor: Any) -> None:
+        # Closing alone would read what is left; after the kill only what is under way is left.
+        self.cancel(hook, connection, session_id)
+        try:
+            cursor.close()
+        except Exception as error:
+            if not is_driver_error(error):
+                raise
+
+
+def _is_mysqlclient(connection: Any) -> bool:
+    return hasattr(connection, "set_server_option")
+
+
+def _one_statement_at_a_time(connection: Any) -> None:
+    """Make the server refuse a text of more than one statement: both drivers allow that by default."""
+    if _is_mysqlclient(connection):
+        connection.set_server_option(_MULTI_STATEMENTS_OFF)
+    else:
+        from mysql.connector.constants import ClientFlag
+
+        connection.set_client_flags([-ClientFlag.MULTI_STATEMENTS])
+        connection.reconnect()
+
+
+def _speak_utf8(connection: Any) -> None:
+    if _is_mysqlclient(connection) and not connection.character_set_name().startswith("utf8mb4"):
+        connection.set_character_set("utf8mb4")
+
+
+def _answer(connection: Any, question: str) -> str:
+    """Return what the server answers; empty where it does not know the question."""
+    with closing(connection.cursor()) as cursor:
+        try:
+            cursor.execute(question)
+            return str(cursor.fetchall()[0][0])
+        except Exception as error:
+            if not is_driver_error(error):
+                raise
+            return ""
+
+
+def _set_limits(connection: Any, limit: float | None) -> tuple[str, ...]:
+    version = _answer(connection, "SELECT CONCAT(VERSION(), ' ', @@version_comment)").lower()
+    if "oceanbase" in version:
+        # By default OceanBase ends every statement after 10 seconds.
+        microseconds = math.ceil((limit or _LONGEST_OCEANBASE_STATEMENT) * 1_000_000)
+        return attempt(connection, f"SET SESSION ob_query_timeout = {microseconds}") + attempt(
+            connection, f"SET SESSION ob_trx_timeout = GREATEST(@@ob_trx_timeout, {microseconds})"
+        )
+    if limit is None:
+        return ()
+    if "mariadb" in version:
+        name, value = "max_statement_time", round(limit, 3)
+    else:
+        name, value = "max_execution_time", math.ceil(limit * 1000)
+    current = float(_answer(connection, f"SELECT @@{name}") or 0)
+    if 0 < current <= value:
+        return ()
+    return attempt(connection, f"SET SESSION {name} = {value}")

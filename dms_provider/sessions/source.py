@@ -1,0 +1,124 @@
+"""A data source as an Airflow connection describes it: who may use it, its hook and its limits.
+
+Source: flow-spec, *Data sources*. The extras ``lock_free``, ``statement_timeout`` and ``allowed_owners`` are
+ours: they are read by name here, and the hook never sees them.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from dms_provider.sessions.redaction import Redactor
+from dms_provider.sessions.server import Server
+from dms_provider.sessions.table import SourceType, source_type
+
+_OWN_EXTRAS = frozenset({"lock_free", "statement_timeout", "allowed_owners"})
+_CURSOR_EXTRAS = frozenset({"cursor"})
+
+
+class SourceError(RuntimeError):
+    """A connection cannot be used as it is. The message says what to change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A data source that a node may use.
+
+    :param conn_id: of the Airflow connection
+    :param conn_type: names the dialect
+    :param server: what is at the other end
+    :param hook: opens connections
+    :param limit: seconds that one statement may take; ``None`` where nobody set a limit
+    :param redactor: knows the connection's password
+    """
+
+    conn_id: str
+    conn_type: str
+    server: Server
+    hook: Any
+    limit: float | None
+    redactor: Redactor
+
+
+def open_source(conn_id: str, *, owner: str, timeout: timedelta | None) -> Source:
+    """Read an Airflow connection. Nothing is sent to the data source yet.
+
+    :param owner: of the flow
+    :param timeout: of the node; no statement may go on for longer, even when its worker has died
+    :raises SourceError: the owner may not use the connection, or the connection cannot be used
+    :raises UnknownSource: the connection's type is no data source for SQL
+    """
+    from airflow.sdk import BaseHook
+
+    connection = BaseHook.get_connection(conn_id)
+    extra = connection.extra_dejson
+    _refuse_other_owners(conn_id, extra.get("allowed_owners"), owner)
+    limits = [_seconds(conn_id, extra.get("statement_timeout")), timeout and timeout.total_seconds()]
+    kind = source_type(connection.conn_type or "")
+    return Source(
+        conn_id=conn_id,
+        conn_type=connection.conn_type or "",
+        server=kind.server,
+        hook=_hook(connection, kind),
+        limit=min((limit for limit in limits if limit), default=None),
+        redactor=Redactor([connection.password]),
+    )
+
+
+def _hook(connection: Any, kind: SourceType) -> Any:
+    """Return the hook, for a copy of the connection without extras that are not the driver's."""
+    from airflow.sdk.exceptions import AirflowException
+
+    plain = copy.copy(connection)
+    plain.conn_type = kind.hook_type
+    extra = {
+        key: value
+        for key, value in connection.extra_dejson.items()
+        if key not in _OWN_EXTRAS and key not in _CURSOR_EXTRAS
+    }
+    plain.extra = json.dumps(extra) if extra else None
+    try:
+        return plain.get_hook(hook_params={"connection": plain})
+    except (ImportError, AirflowException) as error:
+        raise SourceError(
+            f"connection {connection.conn_id}: the hook for {kind.hook_type} cannot be loaded ({error});"
+            f" install {kind.provider}"
+        ) from error
+
+
+def _refuse_other_owners(conn_id: str, allowed: Any, owner: str) -> None:
+    if allowed is None:
+        return
+    names = allowed.split(",") if isinstance(allowed, str) else allowed
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise SourceError(
+            f"connection {conn_id}: extra allowed_owners must be a list of user names, or names with commas"
+            " between"
+        )
+    allowed_owners = [name.strip() for name in names if name.strip()]
+    if owner not in allowed_owners:
+        raise SourceError(
+            f"connection {conn_id} may not be used by flows of {owner}; add the name to the connection's"
+            " extra allowed_owners, or use another connection"
+        )
+
+
+def _seconds(conn_id: str, value: Any) -> float | None:
+    if value is None or value == "":
+        return None
+    try:
+        seconds = float(value)
+    except (TypeError, ValueError):
+        seconds = math.nan
+    if isinstance(value, (bool, Mapping)) or not 0 < seconds < math.inf:
+        raise SourceError(
+            f"connection {conn_id}: extra statement_timeout must be a number of seconds above 0,"
+            f" not {value!r}"
+        )
+    return seconds

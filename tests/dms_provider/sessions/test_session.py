@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from dms_provider.sessions.session import DatabaseError, Session, SessionStopped
+from tests.dms_provider.sessions.conftest import Database
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 5.0) -> float:
+    """Wait, and return how long it took."""
+    begin = time.monotonic()
+    while not condition():
+        assert time.monotonic() - begin < seconds, "did not happen in time"
+        time.sleep(0.02)
+    return time.monotonic() - begin
+
+
+@pytest.fixture
+def session(database: Database) -> Session:
+    return Session(database.source())
+
+
+def kill_after(session: Session, seconds: float) -> threading.Timer:
+    timer = threading.Timer(seconds, session.kill)
+    timer.start()
+    return timer
+
+
+def test_statements_are_committed_one_by_one(database: Database, session: Session) -> None:
+    with session:
+        session.execute("DROP TABLE IF EXISTS dms_t")
+        session.execute("CREATE TABLE dms_t (n INTEGER)")
+        assert session.execute("INSERT INTO dms_t VALUES (1), (2)") == 2
+        with Session(database.source()) as other:
+            assert other.first_row("SELECT count(*) FROM dms_t") == (2,)
+
+
+def test_rows_of_a_query_are_counted_and_let_go(session: Session) -> None:
+    with session:
+        assert session.execute("SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3", is_query=True) == 3
+        assert session.execute("SELECT 1 UNION ALL SELECT 2", is_query=False) == 2
+
+
+def test_percent_signs_reach_the_server(session: Session) -> None:
+    with session:
+        assert session.first_row("SELECT '100%s %d %'") == ("100%s %d %",)
+        assert session.execute("SELECT '100%s'", is_query=True) == 1
+
+
+def test_no_text_holds_two_statements(database: Database, session: Session) -> None:
+    if database.kind == "postgres":
+        pytest.skip("psycopg has no such switch: the splitting alone keeps statements apart")
+    with session:
+        session.execute("DROP TABLE IF EXISTS dms_t")
+        session.execute("CREATE TABLE dms_t (n INTEGER)")
+        with pytest.raises((DatabaseError, Warning)):
+            session.execute("INSERT INTO dms_t VALUES (1); INSERT INTO dms_t VALUES (2)")
+        assert session.first_row("SELECT count(*) FROM dms_t") == (0,)
+
+
+def test_characters_of_four_bytes(session: Session) -> None:
+    with session:
+        assert session.first_row("SELECT '𝄞 飞行'") == ("𝄞 飞行",)
+
+
+def test_an_unfinished_transaction_is_undone(database: Database, session: Session) -> None:
+    with session:
+        session.execute("DROP TABLE IF EXISTS dms_t")
+        session.execute("CREATE TABLE dms_t (n INTEGER)")
+    with Session(database.source()) as second:
+        second.execute(database.source().server.begin_transaction)
+        second.execute("INSERT INTO dms_t VALUES (1)")
+    with Session(database.source()) as third:
+        assert third.first_row("SELECT count(*) FROM dms_t") == (0,)
+
+
+def test_a_running_statement_is_killed_on_the_server(database: Database, session: Session) -> None:
+    with session:
+        timer = kill_after(session, 0.5)
+        begin = time.monotonic()
+        with pytest.raises(SessionStopped, match="source"):
+            session.execute(database.slow, is_query=True)
+        assert time.monotonic() - begin < 3
+        timer.join()
+        assert wait_until(lambda: not database.statements_running()) < 2
+        with pytest.raises(SessionStopped):
+            session.execute("SELECT 1", is_query=True)
+
+
+def test_rows_that_are_being_fetched_are_killed_on_the_server(database: Database, session: Session) -> None:
+    with session:
+        timer = kill_after(session, 0.5)
+        fetched = 0
+        with pytest.raises(SessionStopped), session.query(database.endless) as query:
+            while not query.at_end:
+                fetched += len(query.fetch(None))
+    assert 0 < fetched < 50_000_000
+    timer.join()
+    assert wait_until(lambda: not database.statements_running()) < 2
+
+
+def test_rows_that_are_being_let_go_are_killed_on_the_server(database: Database, session: Session) -> None:
+    with session:
+        timer = kill_after(session, 0.5)
+        with pytest.raises(SessionStopped):
+            session.execute(database.endless, is_query=True)
+    timer.join()
+    assert wait_until(lambda: not database.statements_running()) < 2
+
+
+def test_success_after_a_kill_is_no_success(database: Database, session: Session) -> None:
+    if database.kind not in ("mysql", "mariadb"):
+        pytest.skip("only MySQL's SLEEP() reports success when it is killed")
+    with session:
+        kill_after(session, 0.3)
+        with pytest.raises(SessionStopped):
+            session.execute("SELECT SLEEP(60)", is_query=True)
+
+
+def test_a_session_that_was_stopped_before_it_began(session: Session) -> None:
+    session.kill()
+    with pytest.raises(SessionStopped), session:
+        pytest.fail("the session must not open")
+
+
+def test_rows_that_nobody_wants_stay_on_the_server(database: Database, session: Session) -> None:
+    with session:
+        begin = time.monotonic()
+        with session.query(database.endless) as query:
+            assert len(query.fetch(1)) == 1
+        assert time.monotonic() - begin < 3
+        assert wait_until(lambda: not database.statements_running()) < 2
+    with Session(database.source()) as again:
+        assert again.first_row("SELECT 1") == (1,)
+
+
+def test_an_interrupted_user_leaves_nothing_running(database: Database, session: Session) -> None:
+    class TimedOut(BaseException):
+        """Like Airflow's own, no Exception."""
+
+    def interrupt(_signal: int, _frame: object) -> None:
+        raise TimedOut
+
+    import signal
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.5)
+        with pytest.raises(TimedOut), session:
+            session.execute(database.slow, is_query=True)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert wait_until(lambda: not database.statements_running()) < 2
+
+
+def test_errors_hold_no_secret(database: Database) -> None:
+    source = database.source()
+    source.redactor.add(["hunter2secret", "pw"])
+    with Session(source) as session:
+        with pytest.raises(DatabaseError) as raised:
+            session.execute("SELECT hunter2secret FROM no_such_pw")
+        assert "hunter2" not in str(raised.value)
+        assert "pw" not in str(raised.value)
+        assert raised.value.__cause__ is None
+        assert raised.value.__context__ is None
+
+
+def test_a_statement_has_no_more_time_than_its_limit(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if database.server is None:
+        pytest.skip("SQLite has no limit, its statements end with their process")
+    monkeypatch.setenv("AIRFLOW_CONN_SOURCE", with_extras(database.server.airflow_uri))
+    with Session(database.source()) as session:
+        assert session.notes == ()
+        begin = time.monotonic()
+        with pytest.raises(DatabaseError):
+            session.execute(database.slow, is_query=True)
+        assert time.monotonic() - begin < 4
+
+
+def with_extras(uri: str) -> str:
+    return f"{uri}{'&' if '?' in uri else '?'}statement_timeout=1&allowed_owners=alice"
