@@ -15,6 +15,7 @@ from dms_provider.schedules.errors import ScheduleError
 from dms_provider.schedules.recurrence import FIRST_YEAR, Days, MonthDay, Recurrence, WeekdayOfMonth
 
 _LONGEST = 256
+_EVERY = ("*", "*/1")
 _SPECIAL_MONTH_DAY = re.compile(r"L(?:-(?P<before>\d{1,2}))?(?P<weekday>W)?|(?P<day>\d{1,2})W", re.ASCII)
 _SPECIAL_WEEKDAY = re.compile(r"(?P<weekday>\w+)#(?P<occurrence>\d+)|(?P<last>\w+)L", re.ASCII)
 
@@ -112,7 +113,7 @@ def _days(month_day: str, month: str, weekday: str, *, quartz: bool) -> Days:
 
 def _month_days(text: str, field: fields.Field) -> tuple[MonthDay, ...]:
     """Read a day of month; empty where it restricts nothing."""
-    if text == "*":
+    if text in _EVERY:
         return ()
     days: dict[MonthDay, None] = {}
     for element in text.split(","):
@@ -128,12 +129,12 @@ def _month_days(text: str, field: fields.Field) -> tuple[MonthDay, ...]:
                     f"{field.name}: {element} is before the month; at most L-30 is allowed", "cron"
                 )
             days[MonthDay(-before, weekday=match["weekday"] is not None)] = None
-    return () if all(MonthDay(day) in days for day in range(1, 32)) else tuple(days)
+    return tuple(days)
 
 
 def _weekdays(text: str, *, quartz: bool) -> tuple[tuple[int, ...], tuple[WeekdayOfMonth, ...]]:
     """Read a day of week, counted from Monday = 0 in the result; both empty where it restricts nothing."""
-    if text == "*":
+    if text in _EVERY:
         return (), ()
     field = fields.QUARTZ_WEEKDAY if quartz else fields.UNIX_WEEKDAY
     sunday = 1 if quartz else 0
@@ -155,6 +156,4 @@ def _weekdays(text: str, *, quartz: bool) -> tuple[tuple[int, ...], tuple[Weekda
                     "cron",
                 )
             of_month[WeekdayOfMonth((field.number(match["weekday"]) - sunday - 1) % 7, occurrence)] = None
-    if len(weekdays) == 7:
-        return (), ()
     return tuple(sorted(weekdays)), tuple(of_month)

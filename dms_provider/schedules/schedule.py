@@ -119,16 +119,20 @@ class Schedule:
         """The rule as cron texts, read on the wall clock of the zone; ``None`` if no cron text can say it."""
         return cron_text(self.rule)
 
+    @property
+    def summary(self) -> str:
+        """The rule and its zone in a few words."""
+        text = f"{describe_rule(self.rule)} ({self.timezone})"
+        return text if self.enabled else f"off: {text}"
+
     def describe(self) -> str:
         """Return one line for people: the rule, the zone, the days on which it holds."""
-        parts = [f"{describe_rule(self.rule)}, {self.timezone}"]
+        text = self.summary
         if self.effective_from is not None:
-            parts.append(f"from {self.effective_from}")
+            text += f" from {self.effective_from}"
         if self.effective_to is not None:
-            parts.append(f"to {self.effective_to}")
-        if not self.enabled:
-            parts.append("(off)")
-        return " ".join(parts)
+            text += f" to {self.effective_to}"
+        return text
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain values; :meth:`from_json` reads them."""

@@ -52,7 +52,8 @@ def describe_rule(rule: Rule) -> str:
             unit = "hour" if rule.every == 1 else f"{rule.every} hours"
             return f"every {unit} from {_clock(rule.start)} to {_clock(rule.end)}"
         case HoursOfDay():
-            return f"at {', '.join(f'{hour:02}:00' for hour in sorted(set(rule.hours)))}"
+            hours = sorted(set(rule.hours))
+            return "every hour" if len(hours) == 24 else f"at {', '.join(f'{hour:02}:00' for hour in hours)}"
         case Daily():
             return f"every day {_clock(rule.at)}"
         case Weekly():

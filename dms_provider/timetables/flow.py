@@ -1,13 +1,13 @@
 """The timetable of a flow.
 
-Airflow plans a DAG's next run whenever the DAG is parsed and whenever a run has been made, keeps that plan with the
-DAG, and makes the run once its time has come. So a plan can be old: after an outage of scheduler and dag-processor
-the first thing that happens is that the planned run would be made, however late it is.
+Airflow plans a DAG's next run whenever the DAG is parsed and whenever a run has been made, keeps that plan
+with the DAG, and makes the run once its time has come. So a plan can be old: after an outage of scheduler and
+dag-processor the first thing to happen is that the planned run is made, however late it is.
 """
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pendulum
@@ -31,9 +31,9 @@ class FlowTimetable(Timetable):
 
     The slot is the run's ``run_after``, its logical date, and both ends of its data interval.
 
-    A missed slot runs only if it is the newest one and was missed by no more than the schedule's ``start_late``;
-    nothing older is caught up, so the DAG wants ``catchup=False``. Backfills make every slot from their first to
-    their last moment, both inclusive, also those of a schedule that is not enabled.
+    A missed slot runs only if it is the newest one and was missed by no more than the schedule's
+    ``start_late``; nothing older is caught up, so the DAG wants ``catchup=False``. Backfills make every slot
+    from their first to their last moment, both inclusive, also those of a schedule that is not enabled.
 
     :param schedule: when the flow runs.
     """
@@ -47,8 +47,8 @@ class FlowTimetable(Timetable):
 
     @property
     def summary(self) -> str:
-        """The schedule in one line, for the list of DAGs."""
-        return self.description
+        """The rule and its zone, for the list of DAGs."""
+        return self.schedule.summary
 
     def serialize(self) -> dict[str, Any]:
         """Return the schedule as plain values; the same values for the same schedule."""
@@ -105,10 +105,11 @@ class FlowTimetable(Timetable):
         dag_model.next_dagrun = plan and plan.logical_date
         dag_model.next_dagrun_data_interval = plan and plan.data_interval
         dag_model.next_dagrun_create_after = plan and plan.run_after
+        late = timedelta(seconds=(now - info.run_after).total_seconds())
         raise SlotMissed(
-            f"{dag_model.dag_id}: the slot {info.run_after} is not run: it was missed by {now - info.run_after} "
-            f"(start_late is {self.schedule.start_late}), or is not the newest any more; "
-            f"the next one is {plan.run_after if plan else 'none'}"
+            f"{dag_model.dag_id}: the slot {info.run_after} is not run; it was missed by {late}, "
+            f"start_late is {self.schedule.start_late}, and the newest slot is {self._newest(now)}; "
+            f"planned next: {plan.run_after if plan else 'none'}"
         )
 
     def _following(self, last: datetime | None, earliest: datetime | None) -> datetime | None:
@@ -131,10 +132,12 @@ class FlowTimetable(Timetable):
 
     def _due(self, now: datetime) -> datetime | None:
         """Return the newest slot so far if it may still run, in UTC."""
-        newest = self.schedule.latest_slot(now) if self.schedule.enabled else None
-        if newest is None or now - newest > self.schedule.start_late:
-            return None
-        return newest.astimezone(timezone.utc)
+        newest = self._newest(now) if self.schedule.enabled else None
+        return newest if newest is not None and now - newest <= self.schedule.start_late else None
+
+    def _newest(self, now: datetime) -> datetime | None:
+        slot = self.schedule.latest_slot(now)
+        return slot.astimezone(timezone.utc) if slot is not None else None
 
 
 def _now() -> datetime:
@@ -142,7 +145,7 @@ def _now() -> datetime:
 
 
 def _belongs_to_session(dag_model: DagModel) -> bool:
-    """Return whether what is written into the row is kept: the scheduler's locked row, and no detached copy."""
+    """Return whether what is written into the row is kept, as in the scheduler, and it is no mere copy."""
     from sqlalchemy.orm import object_session
 
     return object_session(dag_model) is not None
