@@ -1,0 +1,1 @@
+"""SQL dialects: how a script is split, where data may stand in a statement, and what a statement does."""

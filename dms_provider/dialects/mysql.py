@@ -1,0 +1,146 @@
+"""MySQL, MariaDB, and what speaks their protocol and language."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from dms_provider.dialects.blocks import Blocks
+from dms_provider.dialects.dialect import Dialect
+from dms_provider.dialects.lexer import ASCII_NAME, LexicalRules
+from dms_provider.dialects.modes import Mode, Repertoire
+from dms_provider.dialects.statements import SplittingRules
+
+_REPERTOIRES: Final[dict[str, Repertoire]] = {
+    "utf8mb4": "unicode",
+    "utf8": "bmp",
+    "utf8mb3": "bmp",
+    "latin1": "latin1",
+}
+_ROUTINES: Final = frozenset({"PROCEDURE", "FUNCTION", "TRIGGER", "EVENT"})
+_OTHER_OBJECTS: Final = frozenset(
+    {
+        "TABLE",
+        "VIEW",
+        "INDEX",
+        "DATABASE",
+        "SCHEMA",
+        "USER",
+        "ROLE",
+        "SERVER",
+        "TABLESPACE",
+        "LOGFILE",
+        "SEQUENCE",
+        "UNIQUE",
+        "FULLTEXT",
+        "SPATIAL",
+        "TEMPORARY",
+        "UNDO",
+        "VECTOR",
+    }
+)
+_COMMITTING: Final = frozenset(
+    {
+        "ALTER",
+        "CREATE",
+        "DROP",
+        "RENAME",
+        "TRUNCATE",
+        "GRANT",
+        "REVOKE",
+        "INSTALL",
+        "UNINSTALL",
+        "ANALYZE",
+        "CACHE",
+        "CHECK",
+        "FLUSH",
+        "OPTIMIZE",
+        "REPAIR",
+        "BEGIN",
+        "COMMIT",
+        "XA",
+        "CHANGE",
+        "START",
+        "STOP",
+        "RESET",
+        "SHUTDOWN",
+        "BACKUP",
+        "IMPORT",
+        "CLONE",
+        "RESTART",
+    }
+)
+_WITH_ONE_MORE_WORD: Final = frozenset(
+    {
+        ("LOCK", "TABLES"),
+        ("LOCK", "TABLE"),
+        ("LOCK", "INSTANCE"),
+        ("UNLOCK", "TABLES"),
+        ("UNLOCK", "TABLE"),
+        ("UNLOCK", "INSTANCE"),
+        ("LOAD", "INDEX"),
+        ("SET", "PASSWORD"),
+    }
+)
+
+
+def _read_mode(row: Sequence[object]) -> Mode:
+    sql_mode, charset = str(row[0]).upper().split(","), str(row[1]).lower()
+    return Mode(
+        backslash_escapes="NO_BACKSLASH_ESCAPES" not in sql_mode,
+        double_quotes="identifier" if "ANSI_QUOTES" in sql_mode else "literal",
+        brackets="MSSQL" in sql_mode,
+        repertoire=_REPERTOIRES.get(charset, "ascii"),
+    )
+
+
+def _is_routine(words: Sequence[str]) -> bool | None:
+    if words[0] == "BEGIN":
+        return None if len(words) == 1 else words[1] == "NOT"
+    if words[0] != "CREATE" or words[-1] in _OTHER_OBJECTS or len(words) > 12:
+        return False
+    return True if words[-1] in _ROUTINES else None
+
+
+def _commits(words: Sequence[str]) -> str | None:
+    first, pair = words[0], tuple(words[:2])
+    if first in ("CREATE", "DROP") and "TEMPORARY" in words[1:4]:
+        return None
+    if first in _COMMITTING or pair in _WITH_ONE_MORE_WORD:
+        return " ".join(pair)
+    if first == "SET" and "AUTOCOMMIT" in words:
+        return "SET AUTOCOMMIT"
+    if first == "ROLLBACK" and "TO" not in words:
+        return "ROLLBACK"
+    if first == "EXECUTE":
+        return "EXECUTE (what it executes is not known here)"
+    return None
+
+
+def _nests_code(words: Sequence[str]) -> bool:
+    return words[0] in ("PREPARE", "EXECUTE")
+
+
+MYSQL: Final = Dialect(
+    name="MySQL",
+    rules=LexicalRules(
+        word=ASCII_NAME,
+        line_comments=(r"#[^\n]*", r"--(?=[\x00-\x20\x7f]|\Z)[^\n]*"),
+        executable_comments=True,
+        backticks=True,
+        doubled_brackets=True,
+        national=True,
+        special_prefixes="xXbB",
+    ),
+    splitting=SplittingRules(
+        delimiter_command=True, routine=_is_routine, blocks=lambda: Blocks(control_statements=True)
+    ),
+    default_mode=Mode(backslash_escapes=True, double_quotes="literal"),
+    mode_query="SELECT @@SESSION.sql_mode, @@SESSION.character_set_client",
+    read_mode=_read_mode,
+    mode_characters='\\"[',
+    commits=_commits,
+    nests_code=_nests_code,
+    introducers=True,
+    national_repertoire="bmp",
+)
