@@ -90,6 +90,7 @@ def _set_limits(connection: Any, limit: float | None) -> tuple[str, ...]:
         )
     if limit is None:
         return ()
+    value: float
     if "mariadb" in version:
         name, value = "max_statement_time", round(limit, 3)
     else:

@@ -140,8 +140,8 @@ class Session:
     def query(self, sql: str) -> Iterator[Query]:
         """Run a query whose rows stay on the server until they are fetched; the rest stays there.
 
-        It runs in a read-only transaction where the source has such a thing. The session is good for nothing else
-        afterwards.
+        It runs in a read-only transaction where the source has such a thing. The session is good for nothing
+        else afterwards.
 
         :raises DatabaseError: the server refused it
         :raises SessionStopped: the session was stopped

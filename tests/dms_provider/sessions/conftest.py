@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -20,11 +19,19 @@ SLOW = {
     "sqlite": "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n",
 }
 ENDLESS = {
-    "postgres": "SELECT a FROM generate_series(1, 100000000) a",
+    "postgres": "SELECT generate_series(1, 100000000)",
     "mariadb": "SELECT seq FROM seq_1_to_100000000",
     "mysql": "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000) "
     "SELECT a.i FROM n a, n b, n c",
-    "sqlite": "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000000) SELECT i FROM n",
+    "sqlite": "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000000) "
+    "SELECT i FROM n",
+}
+
+RUNNING = {
+    "postgres": "SELECT query FROM pg_stat_activity WHERE state = 'active' AND pid <> pg_backend_pid() "
+    "AND backend_type = 'client backend'",
+    "mysql": "SELECT info FROM information_schema.processlist "
+    "WHERE info IS NOT NULL AND id <> connection_id()",
 }
 
 
@@ -53,13 +60,7 @@ class Database:
         """Return what the server does at this moment, apart from this question."""
         if self.server is None:
             return []
-        question = {
-            "postgres": "SELECT query FROM pg_stat_activity WHERE state = 'active' AND pid <> pg_backend_pid() "
-            "AND backend_type = 'client backend'"
-        }.get(
-            self.kind,
-            "SELECT info FROM information_schema.processlist WHERE info IS NOT NULL AND id <> connection_id()",
-        )
+        question = RUNNING.get(self.kind, RUNNING["mysql"])
         connection = self.server.connect()
         try:
             cursor = connection.cursor()
@@ -70,9 +71,7 @@ class Database:
 
 
 @pytest.fixture(params=["postgres", "mariadb", "mysql", "sqlite"])
-def database(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Iterator[Database]:
+def database(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Database:
     """Each kind of database in turn, with an empty table ``t (n)``."""
     server: Server | None = None
     if request.param == "sqlite":
@@ -81,4 +80,4 @@ def database(
         server = request.getfixturevalue(f"{request.param}_server")
         uri = server.airflow_uri
     monkeypatch.setenv("AIRFLOW_CONN_SOURCE", uri)
-    yield Database(request.param, "source", server)
+    return Database(request.param, "source", server)

@@ -92,12 +92,17 @@ def test_a_running_statement_is_killed_on_the_server(database: Database, session
 
 
 def test_rows_that_are_being_fetched_are_killed_on_the_server(database: Database, session: Session) -> None:
-    with session:
-        timer = kill_after(session, 0.5)
-        fetched = 0
-        with pytest.raises(SessionStopped), session.query(database.endless) as query:
+    fetched = 0
+
+    def fetch_all() -> None:
+        nonlocal fetched
+        with session, session.query(database.endless) as query:
             while not query.at_end:
                 fetched += len(query.fetch(None))
+
+    timer = kill_after(session, 0.7)
+    with pytest.raises(SessionStopped):
+        fetch_all()
     assert 0 < fetched < 50_000_000
     timer.join()
     assert wait_until(lambda: not database.statements_running()) < 2
