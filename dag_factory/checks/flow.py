@@ -11,6 +11,7 @@ from dag_factory.checks.files import LoadedFile, load_files
 from dag_factory.checks.graph import Graph, check_graph
 from dag_factory.checks.names import Names, check_names
 from dag_factory.checks.schedules import check_schedule
+from dag_factory.checks.statements import check_expression, check_query
 from dag_factory.checks.texts import texts_of
 from dag_factory.checks.variables import VariableCheck
 from dag_factory.diagnostics import Finding, Path
@@ -57,3 +58,7 @@ class FlowCheck:
                 yield from check_condition(text, bool(after[text.node_id]), variables)
                 continue
             yield from variables.check(text)
+            if text.kind == "sql":
+                yield from check_query(text, flow.nodes[text.node_id])
+            elif text.kind == "expression":
+                yield from check_expression(text)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from dag_factory.checks.names import Names
 from dag_factory.checks.scripts import unquoted
+from dag_factory.checks.statements import check_places
 from dag_factory.checks.texts import NodeText
 from dag_factory.diagnostics import Finding, closest
 from dms_provider.variables.references import Reference, ReferenceSyntaxError, parse_references
@@ -68,7 +69,10 @@ class VariableCheck:
             else:
                 yield from self._nobody_gives(text, segment, node)
         if data:
-            yield from self._check_places(text, node, data)
+            if text.kind == "sql":
+                yield from check_places(text, segments, data)
+            else:
+                yield from self._check_places(text, node, data)
 
     def output_type(self, node_id: str, name: str) -> str:
         """Return the declared type of the output ``name`` that a node sees; ``text`` for other data."""

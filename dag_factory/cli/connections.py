@@ -5,8 +5,8 @@ from __future__ import annotations
 
 def connection_type(conn_id: str) -> str | None:
     """Return the type of an Airflow connection, ``None`` if there is no such connection here."""
-    from airflow.exceptions import AirflowNotFoundException
     from airflow.models import Connection
+    from airflow.sdk.exceptions import AirflowNotFoundException
 
     try:
         found = Connection.get_connection_from_secrets(conn_id).conn_type

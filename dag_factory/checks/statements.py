@@ -1,0 +1,155 @@
+"""What can be said of SQL before anybody knows the database: only what holds in every dialect.
+
+Source: flow-spec, *Node types* (one query) and *Variables* (places where no data may stand).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from dag_factory.checks.texts import NodeText
+from dag_factory.diagnostics import Finding
+from dms_provider.variables.references import (
+    DataReference,
+    Reference,
+    ReferenceSyntaxError,
+    Segments,
+    Text,
+    parse_references,
+)
+from dms_provider.variables.values import Data
+
+if TYPE_CHECKING:
+    from dag_factory.spec.nodes import Node
+    from dms_provider.dialects.dialect import Dialect
+
+_DIALECT_TYPES = ("mysql", "postgres", "sqlite", "mssql", "oracle", "ibmdb2", "maxcompute")
+"""One connection type of each dialect, the most usual first: most texts need no second."""
+
+_PLAINLY_A_QUERY = re.compile(r"\s*SELECT\b(?!.*(?:;|\bINTO\b|\bFOR\b))", re.IGNORECASE | re.DOTALL)
+_PLAINLY_BALANCED = re.compile(r"[^()\[\]'\"`;/#$\\-]*")
+_AUTHOR = "0"
+"""Stands for the author's text in a probe: part of a literal, a name or a number, wherever it is put."""
+_DATA = Data(("1",))
+"""Stands for data of which nothing is known."""
+
+
+def check_query(text: NodeText, node: Node) -> Iterator[Finding]:
+    """Yield a finding for SQL that must be one query, and is none in any dialect.
+
+    :param node: the node that the text belongs to
+    """
+    if _must_be_a_query(node) and not _PLAINLY_A_QUERY.match(text.text):
+        yield from _not_a_query(text)
+
+
+def check_places(text: NodeText, segments: Segments, data: Sequence[Reference]) -> Iterator[Finding]:
+    """Yield a finding for data that stands where no dialect accepts any.
+
+    :param segments: of the text
+    :param data: those of its references that are data
+    """
+    if "/*+" not in text.text and "/*!" not in text.text:
+        return
+    from dms_provider.dialects.substitution import refused_places
+
+    probe = _text(segments, data)
+    refused = [dict(refused_places(probe, dialect)) for dialect in _dialects()]
+    for index, reference in enumerate(data):
+        if all(index in places for places in refused):
+            yield Finding(
+                text.path,
+                "misplaced-data",
+                f"${{{reference.name}}} is data, and no data may stand {refused[0][index].place}",
+                offset=reference.start,
+            )
+
+
+def check_expression(text: NodeText) -> Iterator[Finding]:
+    """Yield a finding for a part of a statement, such as ``where``, that would reach beyond its place."""
+    if _PLAINLY_BALANCED.fullmatch(text.text):
+        return
+    if not any(_is_balanced(text.text, dialect) for dialect in _dialects()):
+        yield Finding(
+            text.path,
+            "wrong-value",
+            "this is no balanced expression: a quote or parenthesis is not closed, or a ';' ends it",
+        )
+
+
+def _must_be_a_query(node: Node) -> bool:
+    return node.type in ("sql_assignment", "audit") or getattr(node, "unload", None) is not None
+
+
+def _not_a_query(text: NodeText) -> Iterator[Finding]:
+    from dms_provider.dialects.queries import query_problem
+
+    try:
+        probe = _text(parse_references(text.text))
+    except ReferenceSyntaxError:
+        return
+    first_problem: str | None = None
+    for dialect in _dialects():
+        problem = query_problem(probe, dialect)
+        if problem is None:
+            return
+        first_problem = first_problem or problem
+    yield Finding(
+        text.path,
+        "not-a-query",
+        f"one SELECT belongs here, or a WITH … SELECT that changes nothing; this {first_problem}",
+        offset=_first_statement(text.text, probe),
+    )
+
+
+def _first_statement(text: str, probe: Text) -> int:
+    """Return the offset of the first statement: nobody looks for a mistake in the comment above it."""
+    first = next(_dialects()[0].split(probe), None)
+    offset = 0
+    for _ in range(first.line - 1 if first else 0):
+        offset = text.find("\n", offset) + 1
+    while offset < len(text) and text[offset] in " \t":
+        offset += 1
+    return offset
+
+
+def _text(segments: Segments, data: Sequence[Reference] = ()) -> Text:
+    """Return a text with stand-ins: data at the references in ``data``, the author's text at all others."""
+    found = {reference.start for reference in data}
+    parts: list[str | DataReference] = []
+    for segment in segments:
+        if isinstance(segment, Reference) and segment.start in found:
+            parts.append(DataReference(segment.name, _DATA))
+            continue
+        part = segment if isinstance(segment, str) else _AUTHOR
+        if parts and isinstance(parts[-1], str):
+            parts[-1] += part
+        else:
+            parts.append(part)
+    return tuple(parts)
+
+
+def _is_balanced(text: str, dialect: Dialect) -> bool:
+    from dms_provider.dialects import lexer
+
+    depth = 0
+    for kind, _, _ in dialect.lexicon().tokens(text):
+        if kind == lexer.OPEN:
+            depth += 1
+        elif kind == lexer.CLOSE:
+            depth -= 1
+            if depth < 0:
+                return False
+        elif kind in (lexer.DELIMITER, lexer.UNTERMINATED):
+            return False
+    return depth == 0
+
+
+@lru_cache(maxsize=1)
+def _dialects() -> tuple[Dialect, ...]:
+    from dms_provider.dialects.table import dialect
+
+    return tuple(dialect(conn_type) for conn_type in _DIALECT_TYPES)

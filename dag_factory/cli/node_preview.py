@@ -1,0 +1,185 @@
+"""What one node would execute, given a time and the outputs of other nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from dag_factory.validation import Validated
+from dms_provider.variables.pattern import PatternError
+from dms_provider.variables.references import Reference, Text, parse_references, splice
+from dms_provider.variables.run_times import RunTimes
+from dms_provider.variables.scope import SYSTEM_VARIABLES, FlowScope, author_values
+from dms_provider.variables.values import AuthorText, Data, Value
+
+SECRET = "***"
+_OF_ONE_NODE = frozenset({"node_id", "run_id"})
+_STATES_AFTER_SUCCESS = {
+    "all_success": True,
+    "one_success": True,
+    "all_failed": False,
+    "one_failed": False,
+    "all_done": True,
+}
+
+
+class _NodeFails(Exception):
+    """Why the node would fail."""
+
+
+class NodePreview:
+    """Previews the nodes of one flow.
+
+    :param validated: the flow
+    :param times: of the run
+    :param outputs: values of outputs of upstream nodes
+    :param conn_type_of: type of a connection, ``None`` if nobody knows
+    """
+
+    def __init__(
+        self,
+        validated: Validated,
+        times: RunTimes,
+        outputs: Mapping[str, Data],
+        conn_type_of: Callable[[str], str | None],
+    ) -> None:
+        flow = validated.flow
+        self._validated = validated
+        self._outputs = outputs
+        self._conn_type_of = conn_type_of
+        self.times = times
+        self._scope = FlowScope(
+            timezone=str(times.run_time.tzinfo),
+            locale=flow.locale,
+            variables=flow.variables,
+            constants=flow.constants,
+            secrets=flow.secrets,
+            flow_name=flow.name,
+        )
+
+    def variables(self) -> dict[str, str]:
+        """Return what every node sees: the flow's own names, the system's, and the outputs that are set."""
+        flow = self._validated.flow
+        names = [*flow.variables, *flow.constants, *flow.secrets, *sorted(SYSTEM_VARIABLES - _OF_ONE_NODE)]
+        values = {name: self._shown_value(name) for name in names}
+        values.update((name, data.text) for name, data in self._outputs.items())
+        return values
+
+    def _shown_value(self, name: str) -> str:
+        try:
+            return self._values((name,), {}, "", {})[name].text
+        except PatternError as error:
+            return f"error: {error.message}"
+
+    def node(self, node_id: str) -> dict[str, Any]:
+        """Return the node's type with what it would execute, and with ``error`` if it would fail."""
+        node = self._validated.flow.nodes[node_id]
+        shown: dict[str, Any] = {"type": node.type}
+        show = _SHOWN.get(node.type)
+        try:
+            if show is None:
+                raise _NodeFails(f"nodes of type {node.type} cannot be executed by this version")
+            show(self, node_id, node, shown)
+        except (_NodeFails, PatternError) as error:
+            shown["error"] = str(error)
+        return shown
+
+    def _show_statements(self, node_id: str, node: Any, shown: dict[str, Any]) -> None:
+        from dms_provider.dialects.queries import query_problem
+        from dms_provider.dialects.refusals import RefusedValue
+        from dms_provider.dialects.substitution import substitute
+        from dms_provider.dialects.table import UnknownDialect, dialect
+        from dms_provider.dialects.transactions import commits_by_itself
+
+        statements: list[str] = []
+        shown["statements"] = statements
+        conn_type = self._conn_type_of(node.database)
+        if conn_type is None:
+            raise _NodeFails(f"there is no connection {node.database!r} here; give --dialect TYPE")
+        text = self._text(node_id, node)
+        try:
+            language = dialect(conn_type)
+            split = list(language.split(text))
+            statements.extend(
+                _repeated(substitute(statement.text, language), statement.repeat) for statement in split
+            )
+        except (RefusedValue, UnknownDialect) as error:
+            raise _NodeFails(str(error)) from None
+        if getattr(node, "transaction", False):
+            for statement in split:
+                if words := commits_by_itself(statement.text, language):
+                    raise _NodeFails(
+                        f"line {statement.line}: {words} commits by itself in {language.name},"
+                        " and 'transaction' is true"
+                    )
+        if node.type == "sql_assignment" or node.unload is not None:
+            problem = query_problem(text, language)
+            if problem is not None:
+                raise _NodeFails(f"one SELECT belongs here, and in {language.name} this {problem}")
+
+    def _text(self, node_id: str, node: Any) -> Text:
+        written = node.sql
+        if written is None:
+            written = self._validated.sql_files.get(("nodes", node_id, "sql_file"))
+        if written is None:
+            raise _NodeFails(f"{node.sql_file} is read when the node runs: it cannot be shown before")
+        segments = parse_references(written)
+        names = {segment.name for segment in segments if isinstance(segment, Reference)}
+        values = self._values(names, node.variables, node_id, self._validated.inputs.get(node_id, {}))
+        return splice(segments, values, keep_unknown=True)
+
+    def _show_condition(self, node_id: str, node: Any, shown: dict[str, Any]) -> None:
+        from dms_provider.conditions import ConditionError, parse_condition
+
+        condition = parse_condition(node.condition)
+        inputs = self._validated.inputs.get(node_id, {})
+        values = self._values(condition.names, node.variables, node_id, inputs)
+        spliced = splice(parse_references(node.condition, foreign=True), values, keep_unknown=True)
+        shown["condition"] = "".join(part if isinstance(part, str) else part.data.text for part in spliced)
+        shown["result"] = None
+        secret = any(isinstance(value, AuthorText) and value.secret for value in values.values())
+        if condition.names <= values.keys() and not secret:
+            try:
+                shown["result"] = condition.evaluate(values, _STATES_AFTER_SUCCESS)
+            except ConditionError as error:
+                raise _NodeFails(str(error)) from None
+
+    def _values(
+        self,
+        names: Iterable[str],
+        node_variables: Mapping[str, str],
+        node_id: str,
+        inputs: Mapping[str, str],
+    ) -> dict[str, Value]:
+        """Return the value of each name; an output that is not set, and an unset ``run_id``, have none."""
+        outputs = {
+            name: self._outputs[name]
+            for name in names
+            if name in self._outputs and name not in node_variables and (name in inputs or name == "run_id")
+        }
+        secrets = {
+            name: AuthorText(SECRET, secret=True)
+            for name in names
+            if name in self._scope.secrets and name not in node_variables and name not in inputs
+        }
+        own = author_values(
+            [name for name in names if name not in inputs and name not in secrets],
+            scope=self._scope,
+            node_variables=node_variables,
+            times=self.times,
+            flow_id=self._validated.flow_id,
+            node_id=node_id,
+        )
+        return {**own, **secrets, **outputs}
+
+
+def _repeated(statement: str, times: int) -> str:
+    return statement if times == 1 else f"{statement}\nGO {times}"
+
+
+_SHOWN: dict[str, Callable[[NodePreview, str, Any, dict[str, Any]], None]] = {
+    "single_instance_sql": NodePreview._show_statements,
+    "sql_assignment": NodePreview._show_statements,
+    "conditional_branch": NodePreview._show_condition,
+}
+"""Node type -> what adds to a node's preview. A type that is not here has no operator yet."""
