@@ -1,0 +1,1 @@
+"""Operators: one module for each node type that acts."""

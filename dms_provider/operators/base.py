@@ -1,0 +1,133 @@
+"""What all operators of a flow have in common: their variables, and how their texts are shown and read."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.sdk import BaseOperator
+
+from dms_provider.variables.references import Reference, parse_references, splice
+from dms_provider.variables.run_times import run_times
+from dms_provider.variables.scope import FlowScope, author_values, resolve
+from dms_provider.variables.values import Value
+
+if TYPE_CHECKING:
+    import jinja2
+    from airflow.sdk import Context
+
+_OUTSIDE_OF_FLOWS = FlowScope()
+_NOTHING: Mapping[str, str] = {}
+_TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
+
+
+class SpecText(str):
+    """Text of a flow spec: ``${name}`` is all that is replaced in it, Jinja is never applied.
+
+    An ordinary ``str``, as a plain Python DAG passes it, goes through Jinja first.
+    """
+
+    __slots__ = ()
+
+
+class FlowOperator(BaseOperator):
+    """A node of a flow.
+
+    The node's own times and variables stand for ``${name}`` in the fields of :attr:`reference_fields`. The
+    tab *Rendered Template* shows them with the author's text in; secrets and data stay ``${name}`` there.
+    What is executed is built from the text as it was written, in one pass (flow-spec, *Variables*).
+
+    :param scope: what every node of the flow can name; nodes of one flow share it
+    :param variables: node variables: pattern of each name
+    :param inputs: outputs of upstream nodes: the task id that gives each name
+    """
+
+    template_ext: Sequence[str] = ()
+    reference_fields: ClassVar[tuple[str, ...]] = ()
+    _written: Mapping[str, str] | None = None
+
+    def __init__(
+        self,
+        *,
+        scope: FlowScope | None = None,
+        variables: Mapping[str, str] | None = None,
+        inputs: Mapping[str, str] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.scope = scope or _OUTSIDE_OF_FLOWS
+        self.variables = variables or _NOTHING
+        self.inputs = inputs or _NOTHING
+
+    def render_template(
+        self,
+        content: Any,
+        context: Context,
+        jinja_env: jinja2.Environment | None = None,
+        seen_oids: set[int] | None = None,
+    ) -> Any:
+        """Apply Jinja, but never to the text of a flow spec."""
+        if isinstance(content, SpecText):
+            return content
+        return super().render_template(content, context, jinja_env, seen_oids)
+
+    def render_template_fields(self, context: Context, jinja_env: jinja2.Environment | None = None) -> None:
+        """Apply Jinja to what a plain Python DAG wrote, and put the author's text into what is shown."""
+        if self._written is not None:
+            return
+        super().render_template_fields(context, jinja_env)
+        self._written = {field: str(getattr(self, field)) for field in self.reference_fields}
+        for field, text in self._written.items():
+            setattr(self, field, self._shown(text, context))
+
+    def execute(self, context: Context) -> Any:
+        """Log the times of the run, and do the node's work."""
+        times = run_times(context["dag_run"], self.scope.timezone)
+        self.log.info(
+            "Business time %s, run time %s (%s)",
+            times.business_time.strftime(_TIME_FORMAT),
+            times.run_time.strftime(_TIME_FORMAT),
+            self.scope.timezone,
+        )
+        return self.do_work(context)
+
+    @abstractmethod
+    def do_work(self, context: Context) -> Any:
+        """Do what the node is there for."""
+
+    def as_written(self, field: str) -> str:
+        """Return a field's text before anything was put into it, but after Jinja in a plain Python DAG."""
+        if self._written is None:
+            return str(getattr(self, field))
+        return self._written[field]
+
+    def resolve(self, names: Iterable[str], context: Context) -> dict[str, Value]:
+        """Return the values, in this run, of the names that a text of the node refers to."""
+        return resolve(
+            names, scope=self.scope, node_variables=self.variables, inputs=self.inputs, context=context
+        )
+
+    def _shown(self, text: str, context: Context) -> str:
+        try:
+            segments = parse_references(text)
+            values = author_values(
+                {
+                    segment.name
+                    for segment in segments
+                    if isinstance(segment, Reference)
+                    and (segment.name in self.variables or segment.name not in self.inputs)
+                },
+                scope=self.scope,
+                node_variables=self.variables,
+                times=run_times(context["dag_run"], self.scope.timezone),
+                flow_id=context["dag_run"].dag_id,
+                node_id=self.task_id,
+            )
+        except ValueError:
+            # The node will fail with a message of its own; the tab shows the text as it was written.
+            return text
+        return "".join(
+            part if isinstance(part, str) else f"${{{part.name}}}"
+            for part in splice(segments, values, keep_unknown=True)
+        )

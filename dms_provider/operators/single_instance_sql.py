@@ -1,0 +1,135 @@
+"""The node type ``single_instance_sql``: statements on one data source.
+
+Source: flow-spec, *single_instance_sql*; DMS reference, section 1.3.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from dms_provider.operators.sql import SQLFlowOperator, StatementFailed, server_mode
+from dms_provider.variables.references import Text
+from dms_provider.variables.scope import FlowScope
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from dms_provider.dialects import Dialect, Mode, Statement
+    from dms_provider.sessions.session import Session
+    from dms_provider.sessions.source import Source
+
+
+class SingleInstanceSQLOperator(SQLFlowOperator):
+    """Run statements in one session, in order, and stop at the first error.
+
+    :param conn_id: Airflow connection of the data source
+    :param sql: the statements
+    :param transaction: all statements are committed together, or none is; otherwise each is committed by
+        itself
+    :param scope: what every node of the flow can name
+    :param variables: node variables: pattern of each name
+    :param inputs: outputs of upstream nodes: the task id that gives each name
+    """
+
+    ui_color = "#d9e8fb"
+
+    def __init__(
+        self,
+        *,
+        conn_id: str,
+        sql: str,
+        transaction: bool = False,
+        scope: FlowScope | None = None,
+        variables: Mapping[str, str] | None = None,
+        inputs: Mapping[str, str] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(scope=scope, variables=variables, inputs=inputs, **kwargs)
+        self.conn_id = conn_id
+        self.sql = sql
+        self.transaction = transaction
+
+    def run_text(self, text: Text, source: Source, session: Session, context: Context) -> None:
+        """Run the statements one by one.
+
+        :raises StatementFailed: one was refused or failed; those before it stay done unless in a transaction
+        """
+        from dms_provider.dialects import StatementReader, dialect
+
+        language = dialect(source.conn_type)
+        if self.transaction:
+            self._refuse_what_cannot_be_undone(text, source, session, language)
+            session.execute(source.server.begin_transaction)
+        reader = StatementReader(language, text)
+        mode = language.default_mode
+        number = 0
+        while True:
+            if reader.depends_on_mode:
+                mode = server_mode(session, language)
+            statement = reader.next(mode)
+            if statement is None:
+                break
+            number += 1
+            self._run_statement(number, statement, mode, source, session, language)
+        if number == 0:
+            raise StatementFailed("there is no statement in the text of this node")
+        if self.transaction:
+            session.execute("COMMIT")
+            self.log.info("Committed %d statements", number)
+
+    def _run_statement(
+        self,
+        number: int,
+        statement: Statement,
+        mode: Mode,
+        source: Source,
+        session: Session,
+        language: Dialect,
+    ) -> None:
+        from dms_provider.dialects import RefusedValue, commits_by_itself, is_query, substitute
+        from dms_provider.sessions.session import DatabaseError
+
+        place = f"Statement {number} (line {statement.line})"
+        self.log.info("%s: %s", place, source.redactor.redact(statement.summary))
+        if self.transaction and (words := commits_by_itself(statement.text, language, mode)):
+            raise _not_in_a_transaction(place, words, source)
+        refusal: str | None = None
+        try:
+            sql = substitute(statement.text, language, mode)
+            for _ in range(statement.repeat):
+                begin = time.monotonic()
+                rows = session.execute(sql, is_query=is_query(statement.text, language, mode))
+                took = time.monotonic() - begin
+                counted = "done" if rows is None else f"{rows} row{'' if rows == 1 else 's'}"
+                self.log.info("%s: %s, %.3f s", place, counted, took)
+        except (RefusedValue, DatabaseError) as error:
+            refusal = str(error)
+        if refusal is not None:
+            undone = "; nothing of this node's statements is kept" if self.transaction else ""
+            raise StatementFailed(f"{place} failed on {source.conn_id}: {refusal}{undone}")
+
+    def _refuse_what_cannot_be_undone(
+        self, text: Text, source: Source, session: Session, language: Dialect
+    ) -> None:
+        from dms_provider.dialects import StatementReader, commits_by_itself
+
+        if not source.server.transactions:
+            raise StatementFailed(
+                f"{source.conn_id} ({source.conn_type}) has no transactions; set transaction: false"
+            )
+        reader = StatementReader(language, text)
+        mode = server_mode(session, language) if reader.depends_on_mode else language.default_mode
+        number = 0
+        while (statement := reader.next(mode)) is not None:
+            number += 1
+            if words := commits_by_itself(statement.text, language, mode):
+                raise _not_in_a_transaction(f"Statement {number} (line {statement.line})", words, source)
+
+
+def _not_in_a_transaction(place: str, words: str, source: Source) -> StatementFailed:
+    return StatementFailed(
+        f"{place}: {words} cannot be part of a transaction on {source.conn_id} ({source.conn_type});"
+        " move it to a node of its own, or set transaction: false"
+    )

@@ -1,0 +1,86 @@
+"""What the nodes that run SQL have in common."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from dms_provider.operators.base import FlowOperator
+from dms_provider.variables.references import Reference, Text, parse_references, splice
+from dms_provider.variables.values import AuthorText
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from dms_provider.dialects import Dialect, Mode
+    from dms_provider.sessions.session import Session
+    from dms_provider.sessions.source import Source
+
+
+class StatementFailed(RuntimeError):
+    """A statement of the node failed, or was refused. The message says which, and why."""
+
+
+class SQLFlowOperator(FlowOperator):
+    """A node with a text in SQL, and one session that ends with the node, however the node ends."""
+
+    template_fields: Sequence[str] = ("conn_id", "sql")
+    template_fields_renderers: ClassVar[dict[str, str]] = {"sql": "sql"}
+    reference_fields: ClassVar[tuple[str, ...]] = ("sql",)
+    conn_id: str
+    sql: str
+    _session: Session | None = None
+    _killed = False
+
+    def do_work(self, context: Context) -> Any:
+        """Open the session and run the node's SQL in it."""
+        from dms_provider.sessions.session import Session
+        from dms_provider.sessions.source import open_source
+
+        source = open_source(self.conn_id, owner=self.owner, timeout=self.execution_timeout)
+        text = self._text(context, source)
+        session = Session(source)
+        self._session = session
+        if self._killed:
+            session.kill()
+        with session:
+            for note in session.notes:
+                self.log.warning("%s: %s", self.conn_id, note)
+            return self.run_text(text, source, session, context)
+
+    @abstractmethod
+    def run_text(self, text: Text, source: Source, session: Session, context: Context) -> Any:
+        """Run the node's SQL.
+
+        :param text: with the author's text in
+        """
+
+    def on_kill(self) -> None:
+        """Stop what runs, on the server itself. Airflow calls this when the task is to end."""
+        self._killed = True
+        if self._session is not None:
+            self.log.info("Told to stop: cancelling what runs on %s", self.conn_id)
+            self._session.kill()
+
+    def _text(self, context: Context, source: Source) -> Text:
+        segments = parse_references(self.as_written("sql"))
+        values = self.resolve(
+            {segment.name for segment in segments if isinstance(segment, Reference)}, context
+        )
+        source.redactor.add(
+            value.text for value in values.values() if isinstance(value, AuthorText) and value.secret
+        )
+        return splice(segments, values)
+
+
+def server_mode(session: Session, dialect: Dialect) -> Mode:
+    """Ask the server how it reads SQL at this moment; one that cannot tell gets the most careful reading."""
+    from dms_provider.sessions.session import DatabaseError
+
+    if dialect.mode_query is None:
+        return dialect.default_mode
+    try:
+        return dialect.mode(session.first_row(dialect.mode_query))
+    except DatabaseError:
+        return dialect.unknown_mode
