@@ -313,10 +313,10 @@ def test_a_long_value_is_shortened() -> None:
     assert len(caught.value.message) < 200
 
 
-@pytest.mark.parametrize("text", ["${key} > 1", "'${key}' > 1", "'my ${key}' > 1"])
+@pytest.mark.parametrize("text", ["${key} > 1", "'${key}' > 1", "'my ${key}' > 1", "'${key} ${open}' > 1"])
 def test_a_secret_is_not_shown(text: str) -> None:
     with pytest.raises(ConditionError) as caught:
-        parse_condition(text).evaluate({"key": AuthorText("hush", secret=True)}, {})
+        parse_condition(text).evaluate({"key": AuthorText("hush", secret=True), "open": AuthorText("x")}, {})
     assert "hush" not in str(caught.value)
     assert "a secret" in str(caught.value)
 
