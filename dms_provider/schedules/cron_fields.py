@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from dms_provider.schedules.errors import ScheduleError
 
@@ -18,8 +18,7 @@ _WEEKDAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 _ELEMENT = re.compile(r"(?P<start>\*|\w+)(?:-(?P<end>\w+))?(?:/(?P<step>\w+))?", re.ASCII)
 
 
-@dataclass(frozen=True)
-class Field:
+class Field(NamedTuple):
     """A field of a cron text.
 
     :param name: as people call it, used in messages.

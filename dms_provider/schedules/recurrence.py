@@ -5,9 +5,8 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from calendar import monthrange
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import MAXYEAR, MINYEAR, datetime, timedelta
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 FIRST_YEAR, LAST_YEAR = MINYEAR, MAXYEAR
 _GREGORIAN_CYCLE = 400  # years after which dates fall on the same weekdays again
@@ -25,8 +24,7 @@ class WallTimes(Protocol):
         """Return the last of them that is not behind ``moment``."""
 
 
-@dataclass(frozen=True, slots=True)
-class MonthDay:
+class MonthDay(NamedTuple):
     """A day counted within its month.
 
     :param day: from 1 on; 0 is the last day of the month, -1 the one before it, and so on.
@@ -54,8 +52,7 @@ class MonthDay:
         return day
 
 
-@dataclass(frozen=True, slots=True)
-class WeekdayOfMonth:
+class WeekdayOfMonth(NamedTuple):
     """The n-th of a weekday in its month.
 
     :param weekday: Monday is 0.
@@ -74,8 +71,7 @@ class WeekdayOfMonth:
         return day if day <= length else None
 
 
-@dataclass(frozen=True, slots=True)
-class Days:
+class Days(NamedTuple):
     """Days of the calendar: those that any of its parts names, in the months and years given.
 
     With no part, every day of them.
@@ -139,8 +135,7 @@ class Days:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class Recurrence:
+class Recurrence(NamedTuple):
     """Every combination of these hours, minutes and seconds, on these days; tuples in order, none empty."""
 
     hours: _Numbers
@@ -207,8 +202,7 @@ class Recurrence:
         return (self.hours[h], self.minutes[-1], self.seconds[-1]) if h >= 0 else None
 
 
-@dataclass(frozen=True, slots=True)
-class SingleTime:
+class SingleTime(NamedTuple):
     """One wall-clock time."""
 
     at: datetime
