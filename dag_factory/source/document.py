@@ -6,6 +6,7 @@ import pathlib
 from typing import TYPE_CHECKING, Any
 
 from dag_factory.diagnostics import Path, Problem, SpecError
+from dag_factory.source.plain_form import read_plain_form
 from dag_factory.source.text import MAX_BYTES, Mistake, decode
 
 if TYPE_CHECKING:
@@ -89,6 +90,9 @@ def read_document(data: bytes, file: str) -> Document:
     text = decode(data)
     if isinstance(text, Mistake):
         raise _source_error(file, [text])
+    values = read_plain_form(text)
+    if values is not None:
+        return Document(text, values)
     from dag_factory.source.reader import Reader, Unreadable
 
     reader = Reader(text)
