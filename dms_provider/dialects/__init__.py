@@ -1,1 +1,29 @@
 """SQL dialects: how a script is split, where data may stand in a statement, and what a statement does."""
+
+from __future__ import annotations
+
+from dms_provider.dialects.base import Dialect
+from dms_provider.dialects.modes import Mode, UnknownMode
+from dms_provider.dialects.queries import is_query, query_problem
+from dms_provider.dialects.refusals import RefusedValue
+from dms_provider.dialects.statements import Statement, StatementReader
+from dms_provider.dialects.substitution import refused_places, substitute
+from dms_provider.dialects.table import CONN_TYPES, UnknownDialect, dialect
+from dms_provider.dialects.transactions import commits_by_itself
+
+__all__ = [
+    "CONN_TYPES",
+    "Dialect",
+    "Mode",
+    "RefusedValue",
+    "Statement",
+    "StatementReader",
+    "UnknownDialect",
+    "UnknownMode",
+    "commits_by_itself",
+    "dialect",
+    "is_query",
+    "query_problem",
+    "refused_places",
+    "substitute",
+]

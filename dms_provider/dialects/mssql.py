@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from dms_provider.dialects.dialect import Dialect
+from dms_provider.dialects.base import Dialect
 from dms_provider.dialects.lexer import LexicalRules
 from dms_provider.dialects.modes import Mode
 from dms_provider.dialects.statements import SplittingRules

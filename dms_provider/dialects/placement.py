@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from dms_provider.dialects import lexer
-from dms_provider.dialects.dialect import Dialect
+from dms_provider.dialects.base import Dialect
 from dms_provider.dialects.modes import Mode
 from dms_provider.dialects.sources import Source
 
@@ -110,7 +110,7 @@ class _Statement:
     def _place(
         self, token: lexer.Token, offset: int, before: lexer.Token, behind: Sequence[lexer.Token]
     ) -> Place:
-        kind, start, end = token
+        kind, start, _ = token
         text = self._source.text
         if kind == lexer.COMMENT:
             if text.startswith(("/*+", "/*!", "--+"), start):

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from dms_provider.dialects import lexer
-from dms_provider.dialects.dialect import Dialect
+from dms_provider.dialects.base import Dialect
 from dms_provider.dialects.modes import Mode
 from dms_provider.dialects.refusals import RefusedValue
 from dms_provider.dialects.sources import Source

@@ -18,7 +18,7 @@ from dms_provider.dialects.sources import Source, shown
 from dms_provider.variables.references import Text
 
 if TYPE_CHECKING:
-    from dms_provider.dialects.dialect import Dialect
+    from dms_provider.dialects.base import Dialect
 
 _GO_LINE: Final = re.compile(r"[ \t]*GO(?:[ \t]+([0-9]{1,9}))?[ \t]*;?[ \t]*(?:--[^\n]*)?(?:\n|\Z)", re.I)
 _SLASH_LINE: Final = re.compile(r"[ \t]*/[ \t]*\r?(?:\n|\Z)")
@@ -37,6 +37,7 @@ class SplittingRules:
     :param parentheses: no ``;`` within parentheses ends a statement
     :param slash_lines: a line with nothing but ``/`` ends a statement
     :param go_lines: a line ``GO`` or ``GO 5`` ends a batch
+    :param whole_script: a script in which this is found is one statement
     :param routine: whether a statement that begins with these words, in capitals, may hold ``;`` of its own;
         ``None`` where the next word must tell
     :param blocks: what follows the ``;`` of such a statement; without it, only a line ``/`` ends it
@@ -48,6 +49,7 @@ class SplittingRules:
     parentheses: bool = False
     slash_lines: bool = False
     go_lines: bool = False
+    whole_script: re.Pattern[str] | None = None
     routine: Callable[[Sequence[str]], bool | None] | None = None
     blocks: Callable[[], Blocks] | None = None
 
@@ -91,6 +93,10 @@ class StatementReader:
         self._delimiter = ";"
         self._mode: Mode | None = None
         self._tokens: Iterator[lexer.Token] = iter(())
+        whole_script = dialect.splitting.whole_script
+        self._semicolons = dialect.splitting.semicolons and not (
+            whole_script and whole_script.search(self._source.text)
+        )
         self._last_mode_character = max(
             (self._source.text.rfind(c) for c in dialect.mode_characters), default=-1
         )
@@ -137,7 +143,7 @@ class StatementReader:
         start = first = end = -1
         for kind, begin, behind in self._tokens:
             if kind == lexer.DELIMITER:
-                if rules.semicolons and not body.hides_delimiter():
+                if self._semicolons and not body.hides_delimiter():
                     self._offset = behind
                     return start, first, begin if end < 0 else end, 1
             elif kind == lexer.COMMENT:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from dms_provider.dialects import lexer
-from dms_provider.dialects.dialect import Dialect
+from dms_provider.dialects.base import Dialect
 from dms_provider.dialects.modes import Mode
 from dms_provider.dialects.placement import Place, places
 from dms_provider.dialects.refusals import RefusedValue
@@ -128,6 +128,8 @@ def _pieces(statement: Text, dialect: Dialect, mode: Mode) -> list[str | Piece]:
     _check_author_text(source, dialect, mode)
     whole = places(source, dialect, mode)
     parts, origins = _expanded(statement, whole)
+    if len(parts) != len(statement):
+        _check_combiners(statement, parts, dialect, mode)
     single = places(Source(parts), dialect, mode)
     pieces: list[str | Piece] = []
     position = 0
@@ -153,7 +155,7 @@ def _pieces(statement: Text, dialect: Dialect, mode: Mode) -> list[str | Piece]:
 
 
 def _expanded(statement: Text, whole: Sequence[Place]) -> tuple[Text, list[int]]:
-    """Return the statement with a reference for each element of a list, and the index of what each stood for."""
+    """Return the statement with a reference for each element of a list, and the index of what it was."""
     parts: list[str | DataReference] = []
     origins: list[int] = []
     index = -1
@@ -174,6 +176,21 @@ def _expanded(statement: Text, whole: Sequence[Place]) -> tuple[Text, list[int]]
             parts.append(DataReference(part.name, Data((element,), part.data.combiner, part.data.type)))
             origins.append(index)
     return tuple(parts), origins
+
+
+def _check_combiners(statement: Text, expanded: Text, dialect: Dialect, mode: Mode) -> None:
+    ends = [
+        sum(kind == lexer.DELIMITER for kind, _, _ in dialect.lexicon(mode).tokens(Source(text).text))
+        for text in (statement, expanded)
+    ]
+    if ends[0] != ends[1]:
+        first = next(part for part in statement if isinstance(part, DataReference) and part.data.is_list)
+        raise RefusedValue(
+            first.name,
+            "here, as its combiner ends the statement",
+            "use a combiner without it",
+            first.data.text,
+        )
 
 
 def _piece(reference: DataReference, place: Place, mode: Mode, dialect: Dialect) -> Piece:

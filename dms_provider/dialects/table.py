@@ -9,7 +9,7 @@ from functools import cache
 from importlib import import_module
 from typing import Final
 
-from dms_provider.dialects.dialect import Dialect
+from dms_provider.dialects.base import Dialect
 
 _DIALECTS: Final = {
     "mysql": "mysql:MYSQL",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from dms_provider.dialects import lexer
-from dms_provider.dialects.dialect import Dialect
+from dms_provider.dialects.base import Dialect
 from dms_provider.dialects.modes import Mode
 from dms_provider.dialects.sources import Source
 from dms_provider.variables.references import Text
@@ -17,7 +17,7 @@ from dms_provider.variables.references import Text
 def commits_by_itself(statement: Text, dialect: Dialect, mode: Mode | None = None) -> str | None:
     """Return the words by which a statement commits, ends the transaction, or cannot be in one.
 
-    The content of an executable comment counts as code and as nothing: which it is depends on the server's version.
+    The content of an executable comment counts as code and as nothing: the server's version tells which.
 
     :param statement: one statement
     :param mode: of the session; default: the dialect's own

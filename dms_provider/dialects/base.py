@@ -26,8 +26,8 @@ class Dialect:
     :param read_mode: makes a mode of that row
     :param mode_characters: characters without which a text means the same in every mode
     :param transactions: statements can be undone together
-    :param commits: the words of a statement by which it ends a transaction or cannot be in one, given its words
-        in capitals; ``None`` where it has none
+    :param commits: the words of a statement by which it ends a transaction or cannot be in one, given its
+        words in capitals; ``None`` where it has none
     :param nests_code: whether the plain literals of a statement that begins with these words hold code
     :param introducers: a name that begins with ``_`` in front of a literal sets its character set
     :param backslashed_quotes: a quote in a literal is written ``\\'``, not ``''``
@@ -68,7 +68,7 @@ class Dialect:
 
     @property
     def unknown_mode(self) -> Mode:
-        """The mode of a session that cannot be asked: data is accepted only where every mode reads it alike."""
+        """The mode of a session that cannot be asked: data is accepted where every mode reads it alike."""
         if self.read_mode is None:
             return self.default_mode
         unknown_quotes = '"' in self.mode_characters
