@@ -97,7 +97,7 @@ def validate_bytes(data: bytes, *, file: str, path: FilePath | None, root: FileP
     check = None
     files: Mapping[Path, LoadedFile] = {}
     if flow is not None:
-        check = FlowCheck(flow, path.parent if path else None, root)
+        check = FlowCheck(flow, path, root)
         findings.extend(check.run())
         files = check.files
     flow_id = flow_id_of(path or file, flow.id if flow else None)
@@ -163,7 +163,7 @@ def flow_id_of(path: FilePath | str, own_id: str | None = None) -> str:
     :param path: of the spec: ``NAME.flow.yaml``, or ``NAME.draft.flow.yaml`` for a draft of ``NAME``
     :param own_id: what the spec says that its id is
     """
-    name = FilePath(path).name
+    name = path.name if isinstance(path, FilePath) else posixpath.basename(path)
     for suffix in (*SPEC_SUFFIXES, ".yaml", ".yml"):
         if name.endswith(suffix):
             name = name[: -len(suffix)]

@@ -6,20 +6,24 @@ Source: flow-spec, *conditional_branch*.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from dag_factory.checks.texts import NodeText
 from dag_factory.checks.variables import VariableCheck
 from dag_factory.diagnostics import Finding
 from dms_provider.conditions import ConditionError, parse_condition
 
+if TYPE_CHECKING:
+    from dag_factory.spec.nodes import Node
 
-def check_condition(text: NodeText, has_parents: bool, variables: VariableCheck) -> Iterator[Finding]:
+
+def check_condition(text: NodeText, node: Node, variables: VariableCheck) -> Iterator[Finding]:
     """Yield what is wrong with one condition.
 
-    :param has_parents: whether a node is directly upstream
+    :param node: the node that decides
     :param variables: the check of the references in it
     """
-    if not has_parents:
+    if not node.after:
         yield Finding(
             ("nodes", text.node_id),
             "wrong-condition",
@@ -32,4 +36,5 @@ def check_condition(text: NodeText, has_parents: bool, variables: VariableCheck)
             text.path, "wrong-condition", error.message, offset=error.offset, suggestion=error.suggestion
         )
         return
-    yield from variables.check(text)
+    if "${" in text.text:
+        yield from variables.check(text)

@@ -7,12 +7,12 @@ from pathlib import Path as FilePath
 from typing import TYPE_CHECKING
 
 from dag_factory.checks.conditions import check_condition
-from dag_factory.checks.files import LoadedFile, load_files
+from dag_factory.checks.files import FILE_KEYS, LoadedFile, UnreadableFile, load_file
 from dag_factory.checks.graph import Graph, check_graph
 from dag_factory.checks.names import Names, check_names
 from dag_factory.checks.schedules import check_schedule
 from dag_factory.checks.statements import check_expression, check_query
-from dag_factory.checks.texts import texts_of
+from dag_factory.checks.texts import NodeText, texts_of
 from dag_factory.checks.variables import VariableCheck
 from dag_factory.diagnostics import Finding, Path
 
@@ -24,13 +24,13 @@ class FlowCheck:
     """Checks one flow, and keeps what it found out on the way.
 
     :param flow: a flow whose keys and values are right, each by itself
-    :param folder: the folder of its spec; ``None`` for a spec that is in no file
-    :param root: the folder that holds all specs; default: ``folder``
+    :param path: of its spec; ``None`` for a spec that is in no file
+    :param root: the folder that holds all specs; default: that of the spec
     """
 
-    def __init__(self, flow: Flow, folder: FilePath | None, root: FilePath | None) -> None:
+    def __init__(self, flow: Flow, path: FilePath | None, root: FilePath | None) -> None:
         self._flow = flow
-        self._folder = folder
+        self._path = path
         self._root = root
         self.files: dict[Path, LoadedFile] = {}
         """Path of the key that names a file -> what was read."""
@@ -48,17 +48,31 @@ class FlowCheck:
         yield from check_schedule(flow)
         yield from check_graph(after, graph)
         yield from check_names(flow, graph, names)
-        for loaded in load_files(flow.nodes, self._folder, self._root):
-            if isinstance(loaded, Finding):
-                yield loaded
-            else:
-                self.files[loaded[0]] = loaded[1]
-        for text in texts_of(flow, self.files):
-            if text.kind == "condition":
-                yield from check_condition(text, bool(after[text.node_id]), variables)
-                continue
+        for text in texts_of(flow):
+            yield from self._check_text(text, variables)
+            if text.keys in FILE_KEYS:
+                yield from self._check_file(text, variables)
+
+    def _check_text(self, text: NodeText, variables: VariableCheck) -> Iterator[Finding]:
+        kind = text.kind
+        if kind == "condition":
+            yield from check_condition(text, self._flow.nodes[text.node_id], variables)
+            return
+        if "${" in text.text:
             yield from variables.check(text)
-            if text.kind == "sql":
-                yield from check_query(text, flow.nodes[text.node_id])
-            elif text.kind == "expression":
-                yield from check_expression(text)
+        if kind == "sql":
+            yield from check_query(text, self._flow.nodes[text.node_id])
+        elif kind == "expression":
+            yield from check_expression(text)
+
+    def _check_file(self, text: NodeText, variables: VariableCheck) -> Iterator[Finding]:
+        """Read the file that a text names, and check what is in it."""
+        try:
+            loaded = load_file(text.text, self._path, self._root)
+        except UnreadableFile as reason:
+            yield Finding(text.path, "unreadable-file", str(reason))
+            return
+        if loaded is not None:
+            self.files[text.path] = loaded
+            content = NodeText(text.node_id, text.keys, loaded.text, FILE_KEYS[text.keys])
+            yield from self._check_text(content, variables)

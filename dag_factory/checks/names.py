@@ -39,7 +39,7 @@ class Names:
             for name in getattr(flow, key) or ():
                 self.shared.setdefault(name, key)
         for node_id, node in flow.nodes.items():
-            for name in getattr(node, "outputs", None) or ():
+            for name in vars(node).get("outputs") or ():
                 self.givers[name] = self.givers.get(name, 0) | graph.bits[node_id]
 
     def giver(self, node_id: str, name: str) -> str | None:

@@ -24,7 +24,7 @@ from dms_provider.variables.values import Data
 
 if TYPE_CHECKING:
     from dag_factory.spec.nodes import Node
-    from dms_provider.dialects.dialect import Dialect
+    from dms_provider.dialects import Dialect
 
 _DIALECT_TYPES = ("mysql", "postgres", "sqlite", "mssql", "oracle", "ibmdb2", "maxcompute")
 """One connection type of each dialect, the most usual first: most texts need no second."""
@@ -54,7 +54,7 @@ def check_places(text: NodeText, segments: Segments, data: Sequence[Reference]) 
     """
     if "/*+" not in text.text and "/*!" not in text.text:
         return
-    from dms_provider.dialects.substitution import refused_places
+    from dms_provider.dialects import refused_places
 
     probe = _text(segments, data)
     refused = [dict(refused_places(probe, dialect)) for dialect in _dialects()]
@@ -81,11 +81,11 @@ def check_expression(text: NodeText) -> Iterator[Finding]:
 
 
 def _must_be_a_query(node: Node) -> bool:
-    return node.type in ("sql_assignment", "audit") or getattr(node, "unload", None) is not None
+    return node.type in ("sql_assignment", "audit") or vars(node).get("unload") is not None
 
 
 def _not_a_query(text: NodeText) -> Iterator[Finding]:
-    from dms_provider.dialects.queries import query_problem
+    from dms_provider.dialects import query_problem
 
     try:
         probe = _text(parse_references(text.text))
@@ -150,6 +150,6 @@ def _is_balanced(text: str, dialect: Dialect) -> bool:
 
 @lru_cache(maxsize=1)
 def _dialects() -> tuple[Dialect, ...]:
-    from dms_provider.dialects.table import dialect
+    from dms_provider.dialects import dialect
 
     return tuple(dialect(conn_type) for conn_type in _DIALECT_TYPES)

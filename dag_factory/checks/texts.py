@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
 
-from dag_factory.checks.files import FILE_KEYS, LoadedFile
 from dag_factory.diagnostics import Path
 
 if TYPE_CHECKING:
@@ -14,28 +12,27 @@ if TYPE_CHECKING:
     from dag_factory.spec.nodes import TextKind
 
 
-@dataclass(frozen=True, slots=True)
-class NodeText:
+class NodeText(NamedTuple):
     """One text of a node.
 
     :param node_id: the node
-    :param path: of the text from the top of the spec; of the key that names the file, for a text in a file
+    :param keys: path of the text below the node; of the key that names the file, for a text in a file
     :param kind: what the text is
     """
 
     node_id: str
-    path: Path
+    keys: Path
     text: str
     kind: TextKind
 
+    @property
+    def path(self) -> Path:
+        """Path from the top of the spec."""
+        return ("nodes", self.node_id, *self.keys)
 
-def texts_of(flow: Flow, files: Mapping[Path, LoadedFile]) -> Iterator[NodeText]:
-    """Yield every text of every node in file order.
 
-    :param files: what was read of the files that the flow names
-    """
+def texts_of(flow: Flow) -> Iterator[NodeText]:
+    """Yield every text that stands in the spec itself, in file order."""
     for node_id, node in flow.nodes.items():
-        for path, text, kind in node.texts():
-            yield NodeText(node_id, ("nodes", node_id, *path), text, kind)
-    for path, loaded in files.items():
-        yield NodeText(str(path[1]), path, loaded.text, FILE_KEYS[str(path[-1])])
+        for keys, text, kind in node.texts():
+            yield NodeText(node_id, keys, text, kind)

@@ -5,6 +5,7 @@ Source: flow-spec, *Variables*.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 _OWN_DOLLARS = frozenset({"script", "condition"})
 """Kinds of texts whose own grammar says what a ``${`` is that begins no reference."""
 
+_NAME = re.compile(r"\$\{([A-Za-z0-9_.]+)\}")
+
 _TYPES_FOR_ANYWHERE = frozenset({"number", "identifier"})
 """An output of such a type may stand anywhere in a script."""
 
@@ -37,18 +40,19 @@ class VariableCheck:
     def __init__(self, flow: Flow, names: Names) -> None:
         self._flow = flow
         self._names = names
+        self._author_names = (SYSTEM_VARIABLES - {"run_id"}).union(names.shared)
         self.inputs: dict[str, dict[str, str]] = {}
         """Node id -> name of an output that the node uses -> the node upstream that gives it."""
 
     def check(self, text: NodeText) -> Iterator[Finding]:
         """Yield what is wrong with the references of one text."""
-        if "${" not in text.text:
+        names = _NAME.findall(text.text)
+        if self._are_of_the_author(text, set(names)) and text.text.count("${") == len(names):
+            # Nearly every text: no object need be made for each of its references.
             return
-        try:
-            segments = parse_references(text.text, foreign=text.kind in _OWN_DOLLARS)
-        except ReferenceSyntaxError as error:
-            yield Finding(text.path, "wrong-reference", error.message, offset=error.offset)
-            return
+        if text.kind not in _OWN_DOLLARS:
+            yield from _no_references(text)
+        segments = parse_references(text.text, foreign=True)
         node = self._flow.nodes[text.node_id]
         data: list[Reference] = []
         for segment in segments:
@@ -61,18 +65,22 @@ class VariableCheck:
             if giver is not None:
                 self.inputs.setdefault(text.node_id, {})[name] = giver
                 data.append(segment)
-            elif name in self._names.shared:
-                continue
-            elif name in SYSTEM_VARIABLES:
-                if name == "run_id":
-                    data.append(segment)
-            else:
+            elif name == "run_id" and name not in self._names.shared:
+                data.append(segment)
+            elif name not in self._names.shared and name not in SYSTEM_VARIABLES:
                 yield from self._nobody_gives(text, segment, node)
         if data:
             if text.kind == "sql":
                 yield from check_places(text, segments, data)
             else:
                 yield from self._check_places(text, node, data)
+
+    def _are_of_the_author(self, text: NodeText, names: set[str]) -> bool:
+        """Return whether all names are defined, and none of them is data."""
+        if not names.isdisjoint(self._names.givers):
+            return False
+        own = self._flow.nodes[text.node_id].variables
+        return names <= self._author_names or names <= self._author_names.union(own)
 
     def output_type(self, node_id: str, name: str) -> str:
         """Return the declared type of the output ``name`` that a node sees; ``text`` for other data."""
@@ -132,6 +140,22 @@ class VariableCheck:
                         f' "${{{reference.name}}}", unless its type is number or identifier',
                         offset=reference.start,
                     )
+
+
+def _no_references(text: NodeText) -> Iterator[Finding]:
+    """Yield a finding for each ``${`` that is no reference."""
+    start = 0
+    while (error := _first_mistake(text.text[start:])) is not None:
+        yield Finding(text.path, "wrong-reference", error.message, offset=start + error.offset)
+        start += error.offset + 2
+
+
+def _first_mistake(text: str) -> ReferenceSyntaxError | None:
+    try:
+        parse_references(text)
+    except ReferenceSyntaxError as error:
+        return error
+    return None
 
 
 def _what(reference: Reference) -> str:

@@ -85,11 +85,14 @@ class NodePreview:
         return shown
 
     def _show_statements(self, node_id: str, node: Any, shown: dict[str, Any]) -> None:
-        from dms_provider.dialects.queries import query_problem
-        from dms_provider.dialects.refusals import RefusedValue
-        from dms_provider.dialects.substitution import substitute
-        from dms_provider.dialects.table import UnknownDialect, dialect
-        from dms_provider.dialects.transactions import commits_by_itself
+        from dms_provider.dialects import (
+            RefusedValue,
+            UnknownDialect,
+            commits_by_itself,
+            dialect,
+            query_problem,
+            substitute,
+        )
 
         statements: list[str] = []
         shown["statements"] = statements

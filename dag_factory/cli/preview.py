@@ -81,7 +81,7 @@ def _outputs(given: list[str], validated: Validated) -> dict[str, Data]:
 def _dialect_finder(arguments: argparse.Namespace, has_sql: bool) -> Callable[[str], str | None]:
     """Return what tells the type of a connection: Airflow, where it is there, then ``--dialect``."""
     if arguments.dialect is not None:
-        from dms_provider.dialects.table import UnknownDialect, dialect
+        from dms_provider.dialects import UnknownDialect, dialect
 
         try:
             dialect(arguments.dialect)
