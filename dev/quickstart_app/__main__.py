@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import date, datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
 
@@ -200,15 +200,17 @@ def quick_start(options: argparse.Namespace) -> int:
     ):
         prepare(folders, airflow, progress)
         airflow.start_airflow()
-        client = AirflowClient(address, airflow.check)
-        client.wait_until_up(timeout=120)
+        client = AirflowClient(address, airflow.check, datetime.now(timezone.utc))
+        with airflow.needed("api-server"):
+            client.wait_until_up(timeout=240)
         progress(f"Airflow is up: {address}")
-        client.wait_until_live(FLOW, timeout=120)
+        with airflow.needed("dag-processor"):
+            client.wait_until_live(FLOW, timeout=240)
         progress("the flow specs are DAGs")
-        state, nodes = run_flow(client, options.date, progress)
-        if state != "success":
-            log = airflow.log("scheduler")
-            raise QuickstartError(f"{FLOW} failed; its nodes' logs: {folders.airflow_home / 'logs'}", log)
+        with airflow.needed("scheduler"):
+            state, nodes = run_flow(client, options.date, progress)
+            if state != "success":
+                raise QuickstartError(f"{FLOW} failed; its nodes' logs: {folders.airflow_home / 'logs'}")
         report = read_report(options.date, folders.warehouse)
         wrong = differences(report, expected_report(options.date, data_folder()))
         show(options.date, report, nodes)

@@ -7,7 +7,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -22,11 +22,13 @@ class AirflowClient:
 
     :param address: of the UI.
     :param check: called while waiting; raises if waiting is in vain.
+    :param started: when Airflow was started; its database may hold DAGs and errors from before.
     """
 
-    def __init__(self, address: str, check: Callable[[], None]) -> None:
+    def __init__(self, address: str, check: Callable[[], None], started: datetime) -> None:
         self.address = address
         self._check = check
+        self._started = started
         self._token = ""
 
     def wait_until_up(self, *, timeout: float) -> None:
@@ -49,12 +51,11 @@ class AirflowClient:
         :raises QuickstartError: it did not in time, or there are import errors.
         """
         for _ in self._until(timeout, f"Airflow did not find the flow {dag_id}"):
-            errors = self._send("GET", "/api/v2/importErrors")["import_errors"]
-            if errors:
-                first = errors[0]
-                raise QuickstartError(
-                    f"Airflow could not import {first['filename']}:\n{first['stack_trace'].strip()}"
-                )
+            for error in self._send("GET", "/api/v2/importErrors")["import_errors"]:
+                if self._is_new(error["timestamp"]):
+                    raise QuickstartError(
+                        f"Airflow could not import {error['filename']}: {last_words(error['stack_trace'])}"
+                    )
             if self._is_live(dag_id):
                 return
 
@@ -95,9 +96,14 @@ class AirflowClient:
                 yield "", dag_id, state
                 return
 
+    def _is_new(self, time: str) -> bool:
+        # Python 3.10 reads no "Z".
+        return datetime.fromisoformat(time.replace("Z", "+00:00")) >= self._started
+
     def _is_live(self, dag_id: str) -> bool:
         try:
-            return not self._send("GET", f"/api/v2/dags/{quote(dag_id)}")["is_stale"]
+            dag = self._send("GET", f"/api/v2/dags/{quote(dag_id)}")
+            return not dag["is_stale"] and self._is_new(dag["last_parsed_time"])
         except NotFound:
             return False
 
@@ -131,6 +137,16 @@ class AirflowClient:
                 raise NotFound(path) from None
             text = error.read().decode(errors="replace")[:500]
             raise QuickstartError(f"{method} {path} was answered with {error.code}: {text}") from None
+
+
+def last_words(stack_trace: str) -> str:
+    """
+    :param stack_trace: of an import error.
+    :return: what it says below the innermost frame.
+    """
+    lines = stack_trace.strip().splitlines()
+    frames = [number for number, line in enumerate(lines) if line.startswith("  ")]
+    return "\n".join(lines[frames[-1] + 1 :] if frames else lines)
 
 
 class NotFound(QuickstartError):

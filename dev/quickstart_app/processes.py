@@ -93,6 +93,20 @@ class AirflowProcesses:
         """:return: the log of a command."""
         return self._logs / f"{name}.log"
 
+    @contextlib.contextmanager
+    def needed(self, name: str) -> Iterator[None]:
+        """
+        Let an error that has no log of its own show the log of the process that was waited for.
+
+        :param name: as given to ``start``.
+        """
+        try:
+            yield
+        except QuickstartError as error:
+            if error.log is None:
+                error.log = self.log(name)
+            raise
+
     def stop(self) -> None:
         """End all processes: politely, then by SIGKILL, until no descendant is left."""
         for process in self._running.values():

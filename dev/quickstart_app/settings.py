@@ -110,6 +110,7 @@ def airflow_environment(folders: Folders, port: int) -> dict[str, str]:
         "AIRFLOW__API__BASE_URL": f"http://{HOST}:{port}",
         "AIRFLOW__API__WORKERS": "1",
         "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps([bundle]),
+        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH": str(folders.airflow_home / "dag_bundles"),
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         "AIRFLOW_CONN_WAREHOUSE": json.dumps(warehouse),
         "PYTHONUNBUFFERED": "1",
