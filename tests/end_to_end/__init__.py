@@ -1,0 +1,1 @@
+"""Tests against a whole Airflow: scheduler, dag-processor, API server, over PostgreSQL."""
