@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING
 
@@ -42,11 +42,15 @@ class FlowCheck:
         flow = self._flow
         after = {node_id: node.after for node_id, node in flow.nodes.items()}
         graph = Graph.of(after)
+        edges = list(check_graph(after, graph))
+        if edges:
+            # One wrong word in 'after' must not make every name that would come that way a problem too.
+            graph = Graph.of(_as_meant(after, edges))
         names = Names(flow, graph)
         variables = VariableCheck(flow, names)
         self.inputs = variables.inputs
         yield from check_schedule(flow)
-        yield from check_graph(after, graph)
+        yield from edges
         yield from check_names(flow, graph, names)
         for text in texts_of(flow):
             yield from self._check_text(text, variables)
@@ -76,3 +80,13 @@ class FlowCheck:
             self.files[text.path] = loaded
             content = NodeText(text.node_id, text.keys, loaded.text, FILE_KEYS[text.keys])
             yield from self._check_text(content, variables)
+
+
+def _as_meant(after: Mapping[str, Sequence[str]], findings: Iterable[Finding]) -> dict[str, list[str]]:
+    """Return the edges with the suggested node in the place of each that is not there."""
+    meant = {node_id: list(named) for node_id, named in after.items()}
+    for finding in findings:
+        if finding.suggestion is not None:
+            _, node_id, _, index = finding.path
+            meant[str(node_id)][int(index)] = finding.suggestion
+    return meant

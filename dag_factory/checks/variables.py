@@ -41,6 +41,7 @@ class VariableCheck:
         self._flow = flow
         self._names = names
         self._author_names = (SYSTEM_VARIABLES - {"run_id"}).union(names.shared)
+        self._suggestions: dict[tuple[str, str], str | None] = {}
         self.inputs: dict[str, dict[str, str]] = {}
         """Node id -> name of an output that the node uses -> the node upstream that gives it."""
 
@@ -110,9 +111,15 @@ class VariableCheck:
             suggestion = None
         else:
             message = f"nothing defines {name!r}: it is no variable, constant, secret or upstream output"
-            known_names = [*self._names.seen_by(text.node_id), *node.variables, *SYSTEM_VARIABLES]
-            suggestion = closest(name, known_names)
+            suggestion = self._suggestion(text.node_id, node, name)
         yield Finding(text.path, "undefined-variable", message, offset=reference.start, suggestion=suggestion)
+
+    def _suggestion(self, node_id: str, node: Node, name: str) -> str | None:
+        asked = (node_id, name)
+        if asked not in self._suggestions:
+            known = [*self._names.seen_by(node_id), *node.variables, *SYSTEM_VARIABLES]
+            self._suggestions[asked] = closest(name, known)
+        return self._suggestions[asked]
 
     def _check_places(self, text: NodeText, node: Node, data: list[Reference]) -> Iterator[Finding]:
         if text.kind == "author":
