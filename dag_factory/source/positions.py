@@ -21,6 +21,7 @@ from dag_factory.source.events import parse_events
 from dag_factory.source.text import line_and_column
 
 _ESCAPE = re.compile(r"\\(?:x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|\r\n|[\s\S])")
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _WHITE_ESCAPES = frozenset("\\" + letter for letter in "tn \tN_LPrvf\r\n")
 
 
@@ -86,6 +87,7 @@ class Positions:
     def __init__(self, text: str) -> None:
         self._text = text
         self._top = places_of(text)
+        self._last_value = (-1, "")
 
     def position(self, path: Path, *, key: bool = False, offset: int | None = None) -> tuple[int, int]:
         """Return the 1-based line and column of a value, or of the nearest one around it that exists.
@@ -120,13 +122,9 @@ class Positions:
 
     def _inside_literal(self, place: Place, offset: int) -> int:
         start, lines = self._block_lines(place)
-        content = [line for line in lines if line.strip()]
-        header = self._text[place.start : start]
-        first = content[0] if content else ""
-        indent = len(first) - len(first.lstrip(" "))
-        if re.match(r"[|>][+-]?[1-9]", header):
-            # An explicit indentation counts from the parent's, which the text alone does not tell
-            indent = min(len(line) - len(line.lstrip(" ")) for line in content) if content else 0
+        indent = _leading_spaces(lines)
+        if any(mark.isdigit() for mark in self._text[place.start : start]):
+            indent -= _leading_spaces(self._value_of(place).splitlines())
         left = offset
         for line in lines:
             bare = line.rstrip("\r\n")
@@ -138,7 +136,7 @@ class Positions:
         return min(start, len(self._text))
 
     def _block_lines(self, place: Place) -> tuple[int, list[str]]:
-        lines = re.split(r"(?<=\n)|(?<=\r)(?!\n)", self._text[place.start : place.end])
+        lines = _LINE.findall(self._text, place.start, place.end)
         return place.start + len(lines[0]), lines[1:]
 
     def _inside_folded(self, place: Place, written: str, offset: int) -> int:
@@ -153,12 +151,22 @@ class Positions:
         return last + 1
 
     def _value_of(self, place: Place) -> str:
-        """Return the scalar's text by reading it again, alone."""
+        """Return the scalar's text by reading it again, alone; the last one is kept for the next question."""
+        if self._last_value[0] != place.start:
+            self._last_value = (place.start, self._read_value(place))
+        return self._last_value[1]
+
+    def _read_value(self, place: Place) -> str:
         next_event = parse_events(self._text).get_event
         while (event := next_event()) is not None:
             if isinstance(event, ScalarEvent) and cast(Any, event.start_mark).index == place.start:
                 return str(event.value)
         return ""
+
+
+def _leading_spaces(lines: list[str]) -> int:
+    first = next((line for line in lines if line.strip()), "")
+    return len(first) - len(first.lstrip(" "))
 
 
 def _solid_characters(place: Place, written: str) -> Iterator[int]:

@@ -23,6 +23,9 @@ from dag_factory.source.text import Mistake, line_and_column
 MAX_DEPTH = 32
 """No key of a flow spec lies deeper than half of this."""
 
+MAX_MISTAKES = 50
+"""Each costs a look through the file for its line."""
+
 _NO_ALIAS = (
     "anchors (&) and aliases (*) are not read; write the value where it is used, or name it in 'constants'"
 )
@@ -169,6 +172,8 @@ class Reader:
             self._refuse(event, "tag", f"the tag '{event.tag}' is not read; write the value without '!'")
 
     def _refuse(self, event: Any, code: str, message: str) -> None:
+        if len(self.mistakes) == MAX_MISTAKES:
+            self._stop(event, "too-many", f"more than {MAX_MISTAKES} such mistakes; the rest is not read")
         self.mistakes.append(Mistake(*line_and_column(self._text, event.start_mark.index), code, message))
 
     def _stop(self, event: Any, code: str, message: str) -> NoReturn:

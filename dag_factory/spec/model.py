@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, NoReturn, Optional, TypeVar
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError, model_validator
@@ -104,12 +104,18 @@ class RelatedKeys(SpecModel):
         raise ValidationError.from_exception_data(cls.__name__, found)
 
 
-def one_of(*choices: tuple[str, ...]) -> ConfigDict:
-    """Return the part of a model's configuration that lets its JSON Schema ask for exactly one set of keys.
+def one_of(*choices: tuple[str, ...], needs: Iterable[tuple[str, str, str]] = ()) -> ConfigDict:
+    """Return the part of a model's configuration that tells its JSON Schema how its keys depend on each other.
 
-    :param choices: sets of keys
+    :param choices: sets of keys of which exactly one must be there
+    :param needs: key, its value, and the key that this value needs
     """
-    return ConfigDict(json_schema_extra={"oneOf": [{"required": list(keys)} for keys in choices]})
+    rules: dict[str, Any] = {"oneOf": [{"required": list(keys)} for keys in choices]} if choices else {}
+    conditions = [
+        {"if": {"properties": {key: {"const": value}}, "required": [key]}, "then": {"required": [needed]}}
+        for key, value, needed in needs
+    ]
+    return ConfigDict(json_schema_extra={**rules, "allOf": conditions} if conditions else rules)
 
 
 def exactly_one(given: dict[str, Any], first: str, second: str) -> Iterator[Contradiction]:

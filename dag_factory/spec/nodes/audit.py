@@ -47,7 +47,11 @@ RuleCheck = Annotated[
 class Rule(RelatedKeys):
     """One number of the table, and what it must be."""
 
-    model_config = one_of(("metric",), ("sql",))
+    model_config = one_of(
+        ("metric",),
+        ("sql",),
+        needs=[("metric", "match_rate", "pattern"), ("metric", "in_set_rate", "values")],
+    )
 
     name: Maybe[Something] = Field(
         None, description="The rule's name in the report; one of its own for each rule."

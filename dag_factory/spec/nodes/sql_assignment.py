@@ -20,6 +20,8 @@ from dms_provider.variables.values import OutputType
 class Output(RelatedKeys):
     """Which cells become the variable."""
 
+    model_config = one_of(needs=[("row", "all", "combiner"), ("column", "all", "combiner")])
+
     row: IndexOrAll = Field(description="Row, from 0, or `all`.", examples=[0, "all"])
     column: Column = Field(description="Column, from 0, or its name, or `all`.", examples=[0, "delay", "all"])
     combiner: Maybe[Text] = Field(None, description="Stands between the values of `all`.", examples=[","])
