@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 DoubleQuotes = Literal["identifier", "literal", "unknown"]
-Repertoire = Literal["unicode", "bmp", "latin1", "ascii"]
+Repertoire = Literal["unicode", "bmp", "ascii"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,8 +16,9 @@ class Mode:
     :param backslash_escapes: a backslash in a plain literal escapes what follows it
     :param double_quotes: what stands between double quotes
     :param brackets: ``[name]`` is a quoted identifier
-    :param repertoire: the characters that reach the server as they are and that cannot merge with a quote or
-        a backslash on the way: all, those of the Basic Multilingual Plane, of Latin-1, or of ASCII
+    :param repertoire: the characters that reach the server as they are: all, those of the Basic Multilingual
+        Plane, or those of ASCII
+    :param merging_bytes: the server may take a quote or a backslash for the second byte of a character
     :param known: the server told; otherwise the other attributes are a guess, and data must mean the same in
         every mode
     """
@@ -26,8 +27,14 @@ class Mode:
     double_quotes: DoubleQuotes = "identifier"
     brackets: bool = False
     repertoire: Repertoire = "unicode"
+    merging_bytes: bool = False
     known: bool = True
 
 
 class UnknownMode(ValueError):
     """The server's answer to a dialect's mode query cannot be understood."""
+
+
+def as_text(value: object) -> str:
+    """Return a value of a mode query as text: drivers give bytes where the session's encoding is none."""
+    return value.decode("ascii", "replace") if isinstance(value, bytes) else str(value)

@@ -7,7 +7,7 @@ from typing import Final
 
 from dms_provider.dialects.base import Dialect
 from dms_provider.dialects.lexer import LexicalRules
-from dms_provider.dialects.modes import Mode
+from dms_provider.dialects.modes import Mode, as_text
 from dms_provider.dialects.statements import SplittingRules
 
 _ENDS_TRANSACTION: Final = frozenset({"COMMIT", "ROLLBACK", "TRAN", "TRANSACTION", "BACKUP", "RESTORE"})
@@ -15,7 +15,7 @@ _CODE: Final = frozenset({"EXEC", "EXECUTE", "SP_EXECUTESQL", "OPENQUERY", "OPEN
 
 
 def _read_mode(row: Sequence[object]) -> Mode:
-    return Mode(double_quotes="identifier" if int(str(row[0])) else "literal", brackets=True)
+    return Mode(double_quotes="identifier" if as_text(row[0]) == "1" else "literal", brackets=True)
 
 
 def _is_routine(words: Sequence[str]) -> bool | None:

@@ -8,15 +8,15 @@ from typing import Final
 from dms_provider.dialects.base import Dialect
 from dms_provider.dialects.blocks import Blocks
 from dms_provider.dialects.lexer import ASCII_NAME, LexicalRules
-from dms_provider.dialects.modes import Mode, Repertoire
+from dms_provider.dialects.modes import Mode, Repertoire, as_text
 from dms_provider.dialects.statements import SplittingRules
 
 _REPERTOIRES: Final[dict[str, Repertoire]] = {
     "utf8mb4": "unicode",
     "utf8": "bmp",
     "utf8mb3": "bmp",
-    "latin1": "latin1",
 }
+_NO_MERGING_BYTES: Final = frozenset({*_REPERTOIRES, "latin1", "ascii", "binary"})
 _ROUTINES: Final = frozenset({"PROCEDURE", "FUNCTION", "TRIGGER", "EVENT"})
 _OTHER_OBJECTS: Final = frozenset(
     {
@@ -85,12 +85,13 @@ _WITH_ONE_MORE_WORD: Final = frozenset(
 
 
 def _read_mode(row: Sequence[object]) -> Mode:
-    sql_mode, charset = str(row[0]).upper().split(","), str(row[1]).lower()
+    sql_mode, charset = as_text(row[0]).upper().split(","), as_text(row[1]).lower()
     return Mode(
         backslash_escapes="NO_BACKSLASH_ESCAPES" not in sql_mode,
         double_quotes="identifier" if "ANSI_QUOTES" in sql_mode else "literal",
         brackets="MSSQL" in sql_mode,
         repertoire=_REPERTOIRES.get(charset, "ascii"),
+        merging_bytes=charset not in _NO_MERGING_BYTES,
     )
 
 
@@ -102,7 +103,15 @@ def _is_routine(words: Sequence[str]) -> bool | None:
     return True if words[-1] in _ROUTINES else None
 
 
+def _behind_set_statement(words: Sequence[str]) -> Sequence[str]:
+    # MariaDB: SET STATEMENT max_statement_time = 1 FOR DROP TABLE t
+    if tuple(words[:2]) == ("SET", "STATEMENT") and "FOR" in words[:-1]:
+        return words[words.index("FOR") + 1 :]
+    return words
+
+
 def _commits(words: Sequence[str]) -> str | None:
+    words = _behind_set_statement(words)
     first, pair = words[0], tuple(words[:2])
     if first in ("CREATE", "DROP") and "TEMPORARY" in words[1:4]:
         return None
@@ -118,7 +127,7 @@ def _commits(words: Sequence[str]) -> str | None:
 
 
 def _nests_code(words: Sequence[str]) -> bool:
-    return words[0] in ("PREPARE", "EXECUTE")
+    return _behind_set_statement(words)[0] in ("PREPARE", "EXECUTE")
 
 
 MYSQL: Final = Dialect(

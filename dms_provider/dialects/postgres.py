@@ -9,21 +9,21 @@ from typing import Final
 from dms_provider.dialects.base import Dialect
 from dms_provider.dialects.blocks import Blocks
 from dms_provider.dialects.lexer import LETTER_NAME, LexicalRules
-from dms_provider.dialects.modes import Mode
+from dms_provider.dialects.modes import Mode, as_text
 from dms_provider.dialects.statements import SplittingRules
 
-# in the other client encodings the second byte of a character can be a quote or a backslash
-_SAFE_ENCODINGS: Final = re.compile(r"UTF8|SQL_ASCII|LATIN[0-9]+|WIN[0-9]+|ISO_8859_[0-9]+|KOI8[RU]?")
+_KEEPING_ENCODINGS: Final = re.compile(r"UTF8|LATIN[0-9]+|WIN[0-9]+|ISO_8859_[0-9]+|KOI8[RU]?")
 _ALONE: Final = frozenset({"DATABASE", "TABLESPACE", "SUBSCRIPTION"})
 
 
 def _read_mode(row: Sequence[object]) -> Mode:
-    conforming, encoding = str(row[0]).lower(), str(row[1]).upper()
+    conforming, encoding = as_text(row[0]).lower(), as_text(row[1]).upper()
     if conforming not in ("on", "off"):
         raise KeyError(conforming)
     return Mode(
         backslash_escapes=conforming == "off",
-        repertoire="unicode" if _SAFE_ENCODINGS.fullmatch(encoding) else "ascii",
+        repertoire="unicode" if _KEEPING_ENCODINGS.fullmatch(encoding) else "ascii",
+        merging_bytes=not _KEEPING_ENCODINGS.fullmatch(encoding) and encoding != "SQL_ASCII",
     )
 
 

@@ -5,6 +5,7 @@ Source: flow-spec, *sql_assignment* and ``unload``; DMS reference, section 1.4.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -16,6 +17,13 @@ from dms_provider.dialects.sources import Source
 from dms_provider.dialects.statements import StatementReader
 from dms_provider.variables.references import Text
 
+_SELECT: Final = re.compile(r"\s*SELECT\b", re.IGNORECASE)
+# a text that begins with SELECT, has none of these and its quotes in pairs, is one query: no lexer is needed
+_NOTABLE: Final = re.compile(
+    r";\s*\S|\b(?:INTO|FOR|LOCK|INSERT|UPDATE|DELETE|MERGE|TRUNCATE|REPLACE|DELIMITER|TERMINATOR)\b"
+    r"|^\s*/\s*$|/\*|\\|\$",
+    re.IGNORECASE | re.MULTILINE,
+)
 _CHANGES: Final = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE", "REPLACE"})
 _STATEMENTS: Final = _CHANGES | {"SELECT", "VALUES", "TABLE", "CALL", "UPSERT"}
 _OTHER_STATEMENTS: Final = frozenset(
@@ -67,6 +75,8 @@ def query_problem(text: Text, dialect: Dialect, mode: Mode | None = None) -> str
     :param mode: of the session; default: the dialect's own
     :return: what is wrong with it, behind "this"; ``None``: nothing is
     """
+    if not dialect.batches and _is_plain_select(Source(text).text):
+        return None
     reader = StatementReader(dialect, text)
     try:
         statement, further = reader.next(mode), reader.next(mode)
@@ -85,6 +95,14 @@ def query_problem(text: Text, dialect: Dialect, mode: Mode | None = None) -> str
     if any(kind == lexer.UNTERMINATED for kind, _ in tokens):
         return "holds a quote or comment that does not end"
     return _beginning_problem(tokens) or _content_problem(tokens, dialect)
+
+
+def _is_plain_select(text: str) -> bool:
+    return bool(
+        _SELECT.match(text)
+        and not _NOTABLE.search(text)
+        and not any(text.count(quote) % 2 for quote in "'\"`")
+    )
 
 
 def _beginning_problem(tokens: Sequence[tuple[str, str]]) -> str | None:

@@ -29,7 +29,6 @@ _NUMBER: Final = re.compile(r"-?(?=[0-9.]{1,66}\Z)(?:[0-9]+\.?[0-9]*|\.[0-9]+)")
 _BEYOND: Final = {
     "unicode": re.compile(r"[\ud800-\udfff]"),
     "bmp": re.compile(r"[\ud800-\udfff\U00010000-\U0010ffff]"),
-    "latin1": re.compile(r"[^\x00-\xff]"),
     "ascii": re.compile(r"[^\x00-\x7f]"),
 }
 _SHORTER: Final = "shorten it, or move it through a table instead of a variable"
@@ -253,7 +252,7 @@ def _check_author_text(source: Source, dialect: Dialect, mode: Mode) -> None:
     text = "".join(part for part in source.cut(0, len(source.text)) if isinstance(part, str))
     if "\x00" in text:
         raise RefusedValue(first.name, "in a text with the character NUL", "remove that character")
-    if mode.repertoire == "ascii" and not text.isascii():
+    if mode.merging_bytes and not text.isascii():
         raise RefusedValue(
             first.name,
             "in a text with letters beyond ASCII in this session's character set",

@@ -161,10 +161,15 @@ def test_the_mode_matters_for_data() -> None:
     [
         ("mysql", ("", "utf8mb4"), Mode(True, "literal")),
         ("mysql", ("STRICT_TRANS_TABLES,ANSI_QUOTES", "utf8mb3"), Mode(True, "identifier", repertoire="bmp")),
-        ("mysql", ("NO_BACKSLASH_ESCAPES", "gbk"), Mode(False, "literal", repertoire="ascii")),
-        ("mysql", ("ANSI_QUOTES,MSSQL", "latin1"), Mode(True, "identifier", True, "latin1")),
+        (
+            "mysql",
+            ("NO_BACKSLASH_ESCAPES", "gbk"),
+            Mode(False, "literal", repertoire="ascii", merging_bytes=True),
+        ),
+        ("mysql", ("ANSI_QUOTES,MSSQL", b"latin1"), Mode(True, "identifier", True, "ascii")),
         ("postgres", ("on", "UTF8"), Mode()),
-        ("postgres", ("off", "GB18030"), Mode(True, repertoire="ascii")),
+        ("postgres", ("off", "GB18030"), Mode(True, repertoire="ascii", merging_bytes=True)),
+        ("postgres", (b"on", b"SQL_ASCII"), Mode(repertoire="ascii")),
         ("mssql", (0,), Mode(double_quotes="literal", brackets=True)),
     ],
 )
