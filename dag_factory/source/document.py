@@ -84,7 +84,8 @@ def read_document(data: bytes, file: str) -> Document:
 
     :param data: the file's bytes
     :param file: the file as problems name it
-    :raises SourceError: the bytes are not UTF-8 text, not YAML, or use what a spec may not: duplicate keys, anchors,
+    :raises SourceError: the bytes are not UTF-8 text, not YAML, or use what a spec may not: duplicate keys,
+        anchors,
         aliases, tags, merge keys, several documents
     """
     text = decode(data)

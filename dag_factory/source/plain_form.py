@@ -1,8 +1,11 @@
 """A fast way through the plain form in which most specs are written.
 
-PyYAML makes an object with two marks for each event, five times the cost of everything else that is done with a spec.
-This reads lines of ``key: value``, lists, ``|`` texts and simple ``[a, b]`` and ``{a: b}``, exactly as the YAML parser
-does; where a text holds anything else, or anything that might be a mistake, it gives up, and the YAML parser decides.
+PyYAML makes an object with two marks for each event, five times the cost of everything else that is done
+with a spec.
+This reads lines of ``key: value``, lists, ``|`` texts and simple ``[a, b]`` and ``{a: b}``, exactly as the
+YAML parser
+does; where a text holds anything else, or anything that might be a mistake, it gives up, and the YAML
+parser decides.
 """
 
 from __future__ import annotations

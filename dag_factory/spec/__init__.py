@@ -1,6 +1,7 @@
 """The language: what a flow spec can say, as models.
 
-Imports no Airflow. Models of node types are imported when a flow uses them: see :mod:`dag_factory.spec.nodes`.
+Imports no Airflow. Models of node types are imported when a flow uses them: see
+:mod:`dag_factory.spec.nodes`.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ def json_schema() -> dict[str, Any]:
 
 
 def parse_partly(values: dict[str, Any]) -> Parsed:
-    """Return what can be read of a spec with mistakes, and its mistakes: see :mod:`dag_factory.spec.partly`."""
+    """Return what can be read of a spec with mistakes, and its mistakes: see
+    :mod:`dag_factory.spec.partly`."""
     from dag_factory.spec.partly import parse_partly as parse
 
     return parse(values)

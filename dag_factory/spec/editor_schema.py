@@ -1,6 +1,7 @@
 """The JSON Schema of a spec, made from the models: editors complete and explain every key with it.
 
-An editor reads YAML 1.2, where a plain ``1`` is a number and ``false`` a boolean, so keys that ask for text take those too.
+An editor reads YAML 1.2, where a plain ``1`` is a number and ``false`` a boolean, so keys that ask for text
+take those too.
 """
 
 from __future__ import annotations

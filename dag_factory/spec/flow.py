@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from dag_factory.spec.lazily import Lazily
-from dag_factory.spec.model import Maybe, SpecModel, refuse
+from dag_factory.spec.model import Maybe, SpecModel, refusal
 from dag_factory.spec.nodes import Node, NodeByType
 from dag_factory.spec.notifications import Notifications
 from dag_factory.spec.scalars import (
@@ -43,8 +43,8 @@ def _version(value: Any) -> Any:
     if value in ("1", 1):
         return VERSION
     if isinstance(value, (str, int)):
-        refuse(f"version {found_words(value)} of the language is not known; write 1", suggestion="1")
-    refuse(f"expected 1, found {found_words(value)}", code="wrong-type")
+        raise refusal(f"version {found_words(value)} of the language is not known; write 1", suggestion="1")
+    raise refusal(f"expected 1, found {found_words(value)}", code="wrong-type")
 
 
 Version = Annotated[int, BeforeValidator(_version), WithJsonSchema({"enum": [VERSION, str(VERSION)]})]

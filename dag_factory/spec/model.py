@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Annotated, Any, NoReturn, Optional, TypeVar
+from typing import Annotated, Any, Optional, TypeVar
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError, model_validator
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError
@@ -48,18 +48,17 @@ def spec_error(
     return PydanticCustomError(CUSTOM_ERROR, "{message}", context)
 
 
-def refuse(
+def refusal(
     message: str, *, code: str = "wrong-value", suggestion: str | None = None, offset: int | None = None
-) -> NoReturn:
-    """Refuse the value that is being validated.
+) -> PydanticCustomError:
+    """Return the error that refuses the value which is being validated.
 
     :param message: what is wrong and what to do, one line
     :param code: of the problem
     :param suggestion: the word that was probably meant
     :param offset: characters into the value
-    :raises PydanticCustomError: always
     """
-    raise spec_error(message, code=code, suggestion=suggestion, offset=offset)
+    return spec_error(message, code=code, suggestion=suggestion, offset=offset)
 
 
 class SpecModel(BaseModel):
@@ -73,7 +72,8 @@ class RelatedKeys(SpecModel):
 
     @classmethod
     def contradictions(cls, given: dict[str, Any]) -> Iterator[Contradiction]:
-        """Give what is wrong between the keys; called with the mapping as written, before its values are checked.
+        """Give what is wrong between the keys; called with the mapping as written, before its values are
+        checked.
 
         :param given: the mapping as it is written
         """
@@ -105,7 +105,8 @@ class RelatedKeys(SpecModel):
 
 
 def one_of(*choices: tuple[str, ...], needs: Iterable[tuple[str, str, str]] = ()) -> ConfigDict:
-    """Return the part of a model's configuration that tells its JSON Schema how its keys depend on each other.
+    """Return the part of a model's configuration that tells its JSON Schema how its keys depend on each
+    other.
 
     :param choices: sets of keys of which exactly one must be there
     :param needs: key, its value, and the key that this value needs

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, PlainValidator, StringConstraints, WithJsonSchema
 
 from dag_factory.diagnostics import closest
-from dag_factory.spec.model import refuse
+from dag_factory.spec.model import refusal
 
 RESERVED_PREFIX = "dms__"
 """Ids of the tasks that the factory adds to a flow."""
@@ -62,7 +62,7 @@ def need_text(value: Any, expected: str) -> str:
     """
     if isinstance(value, str):
         return value
-    refuse(f"expected {expected}, found {found_words(value)}", code="wrong-type")
+    raise refusal(f"expected {expected}, found {found_words(value)}", code="wrong-type")
 
 
 def _boolean(value: Any) -> Any:
@@ -70,7 +70,7 @@ def _boolean(value: Any) -> Any:
         known = _BOOLEANS.get(value.lower())
         if known is not None:
             return known
-        refuse(f"expected true or false, found {found_words(value)}", code="wrong-type")
+        raise refusal(f"expected true or false, found {found_words(value)}", code="wrong-type")
     return value
 
 
@@ -81,19 +81,19 @@ def _duration(value: Any) -> timedelta:
     match = _DURATION.fullmatch(text)
     if match is None:
         loose = re.match(r"\s*(\d+(?:\.\d+)?)\s*([smhdSMHD])", text)
-        refuse(
+        raise refusal(
             f"{found_words(text)} is no duration; write a number and a unit s, m, h or d, for example 10m",
             suggestion=loose.group(1) + loose.group(2).lower() if loose else None,
         )
     length = Decimal(match[1]) * UNIT_SECONDS[match[2]]
     if length > _LONGEST.total_seconds():
-        refuse(f"{found_words(text)} is longer than ten years")
+        raise refusal(f"{found_words(text)} is longer than ten years")
     return timedelta(seconds=float(length))
 
 
 def _more_than_nothing(value: timedelta) -> timedelta:
     if not value:
-        refuse("the duration must be more than 0")
+        raise refusal("the duration must be more than 0")
     return value
 
 
@@ -103,7 +103,7 @@ def _time_of_day(value: Any) -> time:
     text = need_text(value, "a time such as 02:55")
     match = _TIME.fullmatch(text)
     if match is None:
-        refuse(f"{found_words(text)} is no time of day; write HH:MM, from 00:00 to 23:59")
+        raise refusal(f"{found_words(text)} is no time of day; write HH:MM, from 00:00 to 23:59")
     return time(int(match[1]), int(match[2]))
 
 
@@ -116,7 +116,7 @@ def _day(value: Any) -> date:
             return date.fromisoformat(text)
     except ValueError:
         pass
-    refuse(f"{found_words(text)} is no date; write YYYY-MM-DD")
+    raise refusal(f"{found_words(text)} is no date; write YYYY-MM-DD")
 
 
 def _moment(value: Any) -> datetime:
@@ -125,7 +125,7 @@ def _moment(value: Any) -> datetime:
     text = need_text(value, "a date and time such as 2026-12-01 02:00")
     match = _MOMENT.fullmatch(text)
     if match is None:
-        refuse(f"{found_words(text)} is no date and time; write YYYY-MM-DD HH:MM, without a zone")
+        raise refusal(f"{found_words(text)} is no date and time; write YYYY-MM-DD HH:MM, without a zone")
     return datetime.combine(_day(match[1]), time(int(match[2]), int(match[3]), int(match[4] or 0)))
 
 
@@ -144,19 +144,19 @@ def _zone_problem(name: str) -> tuple[str, str | None] | None:
 def _time_zone(value: str) -> str:
     problem = _zone_problem(value)
     if problem:
-        refuse(problem[0], suggestion=problem[1])
+        raise refusal(problem[0], suggestion=problem[1])
     return value
 
 
 def _not_draft(value: str) -> str:
     if value.endswith("__draft"):
-        refuse("an id cannot end in '__draft'; that is the DAG of NAME.draft.flow.yaml")
+        raise refusal("an id cannot end in '__draft'; that is the DAG of NAME.draft.flow.yaml")
     return value
 
 
 def _not_reserved(value: str) -> str:
     if value.startswith(RESERVED_PREFIX):
-        refuse(f"ids that begin with '{RESERVED_PREFIX}' are taken; rename '{value}'")
+        raise refusal(f"ids that begin with '{RESERVED_PREFIX}' are taken; rename '{value}'")
     return value
 
 
@@ -166,7 +166,7 @@ def _index_or_all(value: Any) -> Any:
     text = need_text(value, "a number from 0, or all")
     if re.fullmatch(r"\d{1,9}", text):
         return int(text)
-    refuse(
+    raise refusal(
         f"expected a number from 0, or 'all', found {found_words(text)}", suggestion=closest(text, ["all"])
     )
 
@@ -178,7 +178,7 @@ def _column(value: Any) -> Any:
     if re.fullmatch(r"\d{1,9}", text):
         return int(text)
     if re.fullmatch(r"-\d+", text) or not text.strip():
-        refuse(f"expected a number from 0, a column's name, or 'all', found {found_words(text)}")
+        raise refusal(f"expected a number from 0, a column's name, or 'all', found {found_words(text)}")
     return text
 
 

@@ -14,7 +14,7 @@ from pydantic import Field, PlainValidator, WithJsonSchema
 
 from dag_factory.diagnostics import closest
 from dag_factory.spec.lazily import Lazily
-from dag_factory.spec.model import Contradiction, Maybe, RelatedKeys, SpecModel, one_of, refuse
+from dag_factory.spec.model import Contradiction, Maybe, RelatedKeys, SpecModel, one_of, refusal
 from dag_factory.spec.scalars import (
     Boolean,
     Day,
@@ -42,7 +42,7 @@ def _month_day(value: Any) -> Any:
     text = need_text(value, "a day of the month")
     if re.fullmatch(r"0?[1-9]|[12]\d|3[01]", text):
         return int(text)
-    refuse(
+    raise refusal(
         f"expected a day from 1 to 31, or 'last', found {found_words(text)}",
         suggestion=closest(text, ["last"]),
     )
@@ -210,7 +210,8 @@ class Schedule(RelatedKeys):
     def to_schedule(self) -> Calendar:
         """Return the calendar that this schedule describes.
 
-        :raises dms_provider.schedules.ScheduleError: there is no such calendar, for example a cron field out of range
+        :raises dms_provider.schedules.ScheduleError: there is no such calendar, for example a cron field
+            out of range
         """
         from dms_provider import schedules
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PlainValidator, WithJsonSchema
 
 from dag_factory.diagnostics import closest
-from dag_factory.spec.model import Maybe, refuse
+from dag_factory.spec.model import Maybe, refusal
 from dag_factory.spec.nodes.common import Node
 from dag_factory.spec.scalars import Id, PositiveDuration, found_words, need_text
 
@@ -24,7 +24,7 @@ def _window(value: Any) -> str:
     text = need_text(value, "a window such as same_day")
     if text in WINDOWS or _LAST.fullmatch(text):
         return text
-    refuse(
+    raise refusal(
         f"{found_words(text)} is no window; one of {', '.join(WINDOWS)}, last_N_hours, last_N_days",
         suggestion=closest(text, WINDOWS),
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
-from dag_factory.spec.model import refuse
+from dag_factory.spec.model import refusal
 from dag_factory.spec.scalars import found_words, need_text
 
 Operator = Literal["==", "!=", ">", ">=", "<", "<="]
@@ -70,7 +70,7 @@ def parse_check(value: Any) -> Check:
     if match := _BETWEEN.fullmatch(text):
         low, high = _operand(match[1]), _operand(match[2])
         if isinstance(low, Decimal) and isinstance(high, Decimal) and low > high:
-            refuse(f"nothing lies between {match[1]} and {match[2]}; write the smaller number first")
+            raise refusal(f"nothing lies between {match[1]} and {match[2]}; write the smaller number first")
         return Between(text, low, high)
     if match := _WITHIN.fullmatch(text):
         return WithinRecent(text, Decimal(match[1]), int(match[2]))
@@ -78,7 +78,7 @@ def parse_check(value: Any) -> Check:
     if loose := re.fullmatch(rf"\s*(=|=>|=<|<>)\s*({_OPERAND})\s*", text):
         meant = {"=": "==", "=>": ">=", "=<": "<=", "<>": "!="}[loose[1]]
         suggestion = f"{meant} {loose[2]}"
-    refuse(
+    raise refusal(
         f"{found_words(text)} is no check; write for example '<= 100', 'between 1 and 5', '== ${{expected}}' or "
         "'within 20% of last 7'",
         suggestion=suggestion,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
 import time
 
@@ -96,10 +97,8 @@ def test_a_bomb_of_aliases_costs_nothing() -> None:
 )
 def test_no_form_of_a_large_file_takes_long(data: bytes) -> None:
     began = time.process_time()
-    try:
+    with contextlib.suppress(SourceError):
         read_document(data, "f")
-    except SourceError as error:
-        assert error.problems
     assert time.process_time() - began < 10
 
 

@@ -9,6 +9,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dag_factory.diagnostics import Problem
 from dag_factory.source import SourceError, read_document
 from dag_factory.source.plain_form import read_plain_form
 from dag_factory.source.reader import Reader, Unreadable
@@ -121,15 +122,13 @@ def test_the_plain_form_is_read_as_the_yaml_parser_reads_it(text: str) -> None:
 @settings(max_examples=300, deadline=None)
 @given(st.one_of(st.binary(max_size=200), _mutated().map(lambda text: text.encode("utf-8", "replace"))))
 def test_whatever_the_bytes_there_are_values_or_problems(data: bytes) -> None:
+    problems: tuple[Problem, ...] = ()
+    document = None
     try:
         document = read_document(data, "f")
     except SourceError as error:
-        assert error.problems
-        for problem in error.problems:
-            assert problem.line >= 1
-            assert problem.column >= 1
-            assert "\n" not in problem.message
-    else:
-        assert isinstance(document.values, dict)
-        for key in document.values:
-            assert document.position((key,), key=True)[0] >= 1
+        problems = error.problems
+    assert document or problems
+    assert all(p.line >= 1 and p.column >= 1 and "\n" not in p.message for p in problems)
+    if document:
+        assert all(document.position((key,), key=True)[0] >= 1 for key in document.values)

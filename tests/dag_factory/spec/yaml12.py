@@ -1,4 +1,6 @@
-"""Reads YAML as an editor does: YAML 1.2's core schema, where ``no`` and ``12:30`` are texts and ``1`` is a number."""
+"""Reads YAML as an editor does: YAML 1.2's core schema, where ``no`` and ``12:30`` are texts and ``1`` is a
+number.
+"""
 
 from __future__ import annotations
 
