@@ -25,7 +25,8 @@ _TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
 class SpecText(str):
     """Text of a flow spec: ``${name}`` is all that is replaced in it, Jinja is never applied.
 
-    An ordinary ``str``, as a plain Python DAG passes it, goes through Jinja first.
+    An ordinary ``str``, as a plain Python DAG passes it, goes through Jinja first. An operator keeps a plain ``str`` of
+    either: Airflow cannot send a DAG with a text of another type from the DAG processor to the scheduler.
     """
 
     __slots__ = ()
@@ -46,6 +47,7 @@ class FlowOperator(BaseOperator):
     template_ext: Sequence[str] = ()
     reference_fields: ClassVar[tuple[str, ...]] = ()
     _written: Mapping[str, str] | None = None
+    _is_of_spec = False
 
     def __init__(
         self,
@@ -60,6 +62,12 @@ class FlowOperator(BaseOperator):
         self.variables = variables or _NOTHING
         self.inputs = inputs or _NOTHING
 
+    def plain(self, text: str) -> str:
+        """Return a text as this operator keeps it; one of a spec keeps Jinja from all fields of the operator."""
+        if isinstance(text, SpecText):
+            self._is_of_spec = True
+        return str(text)
+
     def render_template(
         self,
         content: Any,
@@ -68,7 +76,7 @@ class FlowOperator(BaseOperator):
         seen_oids: set[int] | None = None,
     ) -> Any:
         """Apply Jinja, but never to the text of a flow spec."""
-        if isinstance(content, SpecText):
+        if self._is_of_spec or isinstance(content, SpecText):
             return content
         return super().render_template(content, context, jinja_env, seen_oids)
 

@@ -61,7 +61,7 @@ class ConditionalBranchOperator(FlowOperator, SkipMixin):
         if "trigger_rule" not in kwargs and _answers_a_failure(condition):
             kwargs["trigger_rule"] = "all_done"
         super().__init__(scope=scope, variables=variables, inputs=inputs, **kwargs)
-        self.condition = condition
+        self.condition = self.plain(condition)
 
     def do_work(self, context: Context) -> bool:
         """Decide, and skip what is downstream if the condition is false.

@@ -47,8 +47,8 @@ class SingleInstanceSQLOperator(SQLFlowOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(scope=scope, variables=variables, inputs=inputs, **kwargs)
-        self.conn_id = conn_id
-        self.sql = sql
+        self.conn_id = self.plain(conn_id)
+        self.sql = self.plain(sql)
         self.transaction = transaction
 
     def run_text(self, text: Text, source: Source, session: Session, context: Context) -> None:

@@ -52,8 +52,8 @@ class SQLAssignmentOperator(SQLFlowOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(scope=scope, variables=variables, inputs=inputs, **kwargs)
-        self.conn_id = conn_id
-        self.sql = sql
+        self.conn_id = self.plain(conn_id)
+        self.sql = self.plain(sql)
         self.outputs = outputs
         self.max_output_bytes = max_output_bytes
 

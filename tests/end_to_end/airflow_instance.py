@@ -25,7 +25,7 @@ from dev.services.server import HOST, free_port
 
 REPOSITORY = Path(__file__).parents[2]
 COMPONENTS = ("api-server", "scheduler", "dag-processor")
-START_TIMEOUT = 90.0
+START_TIMEOUT = 240.0
 
 QUICK = {
     "CORE__PARALLELISM": "4",
@@ -198,9 +198,9 @@ class AirflowInstance:
     def client(self) -> httpx.Client:
         """A client of the REST API, logged in as an administrator; its base address is ``/api/v2``."""
         if self._client is None:
-            token = httpx.get(f"{self.url}/auth/token", timeout=30).json()["access_token"]
+            token = httpx.get(f"{self.url}/auth/token", timeout=90).json()["access_token"]
             self._client = httpx.Client(
-                base_url=f"{self.url}/api/v2", headers={"Authorization": f"Bearer {token}"}, timeout=30
+                base_url=f"{self.url}/api/v2", headers={"Authorization": f"Bearer {token}"}, timeout=90
             )
         return self._client
 
