@@ -1,4 +1,4 @@
-"""Where in a file each key and each value stands. Computed only when somebody asks: when there is a problem."""
+"""Where in a file each key and each value stands. Computed only when somebody asks: at a problem."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def parse_check(value: Any) -> Check:
         return value
     text = need_text(value, "a check such as '<= 100'")
     if match := _COMPARISON.fullmatch(text):
-        return Comparison(text, match[1], _operand(match[2]))  # type: ignore[arg-type]  # the pattern names them
+        return Comparison(text, match[1], _operand(match[2]))  # type: ignore[arg-type]  # see pattern
     if match := _BETWEEN.fullmatch(text):
         low, high = _operand(match[1]), _operand(match[2])
         if isinstance(low, Decimal) and isinstance(high, Decimal) and low > high:
@@ -79,7 +79,7 @@ def parse_check(value: Any) -> Check:
         meant = {"=": "==", "=>": ">=", "=<": "<=", "<>": "!="}[loose[1]]
         suggestion = f"{meant} {loose[2]}"
     raise refusal(
-        f"{found_words(text)} is no check; write for example '<= 100', 'between 1 and 5', '== ${{expected}}' or "
+        f"{found_words(text)} is no check; write '<= 100', 'between 1 and 5', '== ${{expected}}' or "
         "'within 20% of last 7'",
         suggestion=suggestion,
     )

@@ -34,13 +34,11 @@ class TableTimeCheck(Node):
     since: Something = Field(description="Rows after this point count.", examples=["${bizdate} 00:00:00"])
     time_format: Maybe[Something] = Field(
         None,
-        description="How the column holds time: a pattern, `epoch` or `epoch_ms`; default: the column's own type.",
+        description="How the column holds time: a pattern, `epoch` or `epoch_ms`; default: its own type.",
         examples=["yyyyMMdd", "epoch", "epoch_ms"],
     )
     inclusive: Boolean = Field(False, description="A row at `since` itself counts too.")
-    where: Maybe[Something] = Field(
-        None, description="Which rows count; one expression.", examples=["region = 'east'"]
-    )
+    where: Maybe[Something] = Field(None, description="Which rows count.", examples=["region = 'east'"])
     interval: PositiveDuration = Field(timedelta(seconds=60), description="Time between two looks.")
     mode: Literal["wait", "once"] = Field(
         "wait", description="Look again until there is a row, or look once."

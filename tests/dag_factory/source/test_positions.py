@@ -80,7 +80,7 @@ def test_place_inside_a_text(keys: tuple[str, ...], place: tuple[int, int]) -> N
 @given(
     st.lists(st.text("ab;é @", max_size=6), min_size=1, max_size=6)
     .map("\n".join)
-    .filter(lambda s: s.strip() and s[0] != " "),
+    .filter(lambda s: s.strip() and s[0] not in " \n"),
     st.integers(1, 4),
     st.sampled_from(["\n", "\r\n"]),
 )

@@ -1,4 +1,4 @@
-"""Valid specs become flows, editors agree, and each mistake is told in words, with a code and a suggestion."""
+"""Valid specs become flows, editors agree, each mistake is told in words, with a code and a suggestion."""
 
 from __future__ import annotations
 
