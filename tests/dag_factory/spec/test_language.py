@@ -65,7 +65,8 @@ def test_there_is_a_valid_spec_for_every_node_type_and_kind_of_schedule() -> Non
 
 def test_defaults_are_those_of_the_language() -> None:
     flow = flow_of(BASE)
-    assert (flow.scenario, flow.public, flow.error_handling, flow.concurrency, flow.mode_2_scope, flow.locale) == (
+    policies = (flow.error_handling, flow.concurrency, flow.mode_2_scope)
+    assert (flow.scenario, flow.public, *policies, flow.locale) == (
         "default", False, "complete_running_tasks", "skip", "all", "zh",
     )  # fmt: skip
     assert flow.timeout == timedelta(hours=18)
