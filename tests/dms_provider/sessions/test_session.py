@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from dms_provider.sessions.session import DatabaseError, Session, SessionStopped
-from tests.dms_provider.sessions.conftest import Database
+from tests.dms_provider.databases import Database
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 5.0) -> float:
@@ -180,14 +180,10 @@ def test_a_statement_has_no_more_time_than_its_limit(
 ) -> None:
     if database.server is None:
         pytest.skip("SQLite has no limit, its statements end with their process")
-    monkeypatch.setenv("AIRFLOW_CONN_SOURCE", with_extras(database.server.airflow_uri))
+    monkeypatch.setenv("AIRFLOW_CONN_SOURCE", database.uri_with("statement_timeout=1&allowed_owners=alice"))
     with Session(database.source()) as session:
         assert session.notes == ()
         begin = time.monotonic()
         with pytest.raises(DatabaseError):
             session.execute(database.slow, is_query=True)
         assert time.monotonic() - begin < 4
-
-
-def with_extras(uri: str) -> str:
-    return f"{uri}{'&' if '?' in uri else '?'}statement_timeout=1&allowed_owners=alice"

@@ -1,0 +1,88 @@
+"""Each real server, SQLite among them, as an Airflow connection ``source`` of this process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from dev.services import Server
+from dms_provider.sessions.source import Source, open_source
+
+SLOW = {
+    "postgres": "SELECT count(*) FROM generate_series(1, 100000000) a, generate_series(1, 100000) b",
+    "mariadb": "SELECT count(*) FROM seq_1_to_100000000 a JOIN seq_1_to_100000000 b ON a.seq < b.seq * 2",
+    "mysql": "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000) "
+    "SELECT count(*) FROM n a, n b, n c, n d, n e",
+    "sqlite": "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n",
+}
+ENDLESS = {
+    "postgres": "SELECT generate_series(1, 100000000)",
+    "mariadb": "SELECT seq FROM seq_1_to_100000000",
+    "mysql": "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000) "
+    "SELECT a.i FROM n a, n b, n c",
+    "sqlite": "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000000) "
+    "SELECT i FROM n",
+}
+
+RUNNING = {
+    "postgres": "SELECT query FROM pg_stat_activity WHERE state = 'active' AND pid <> pg_backend_pid() "
+    "AND backend_type = 'client backend'",
+    "mysql": "SELECT info FROM information_schema.processlist "
+    "WHERE info IS NOT NULL AND id <> connection_id()",
+}
+
+
+@dataclass(frozen=True)
+class Database:
+    """A database that a session can be opened to."""
+
+    kind: str
+    conn_id: str
+    server: Server | None
+    uri: str
+
+    @property
+    def slow(self) -> str:
+        """A query that takes minutes."""
+        return SLOW[self.kind]
+
+    @property
+    def endless(self) -> str:
+        """A query with millions of rows, the first of them at once."""
+        return ENDLESS[self.kind]
+
+    def uri_with(self, extras: str) -> str:
+        """Return the connection with more extras."""
+        return f"{self.uri}{'&' if '?' in self.uri else '/?' if self.kind == 'sqlite' else '?'}{extras}"
+
+    def source(self) -> Source:
+        return open_source(self.conn_id, owner="alice", timeout=None)
+
+    def statements_running(self) -> list[str]:
+        """Return what the server does at this moment, apart from this question."""
+        if self.server is None:
+            return []
+        question = RUNNING.get(self.kind, RUNNING["mysql"])
+        connection = self.server.connect()
+        try:
+            cursor = connection.cursor()
+            cursor.execute(question)
+            return [row[0] for row in cursor.fetchall()]
+        finally:
+            connection.close()
+
+
+@pytest.fixture(params=["postgres", "mariadb", "mysql", "sqlite"])
+def database(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Database:
+    """Each kind of database in turn, with an empty table ``t (n)``."""
+    server: Server | None = None
+    if request.param == "sqlite":
+        uri = "sqlite://" + quote(str(tmp_path / "source.db"), safe="")
+    else:
+        server = request.getfixturevalue(f"{request.param}_server")
+        uri = server.airflow_uri
+    monkeypatch.setenv("AIRFLOW_CONN_SOURCE", uri)
+    return Database(request.param, "source", server, uri)
