@@ -38,6 +38,21 @@ def test_every_problem_is_told_with_its_place(spec: Path) -> None:
     assert all(problem.message and problem.message.isprintable() for problem in found)
 
 
+DOCUMENTED_CODES = """
+    syntax duplicate-key unknown-key missing-key wrong-type wrong-value unknown-node cycle unknown-type
+    wrong-schedule wrong-pattern undefined-variable not-upstream defined-twice not-a-query wrong-condition
+    unreadable-file too-large wrong-encoding
+"""
+
+
+def test_there_is_a_spec_for_each_documented_code() -> None:
+    listed = [json.loads(path.read_text()) for path in INVALID.glob("*.expected.json")]
+    codes = {problem["code"] for problems in listed for problem in problems}
+    assert set(DOCUMENTED_CODES.split()) - codes == {"too-large"}, (
+        "the file that is too large is made by a test below"
+    )
+
+
 GOOD = """\
 version: 1
 owner: alice
