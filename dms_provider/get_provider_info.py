@@ -10,8 +10,8 @@ _INTEGRATION = "Alibaba Cloud DMS"
 def get_provider_info() -> dict[str, Any]:
     """Return the provider's metadata, valid against Airflow's ``provider_info.schema.json``.
 
-    The plugin is not in it but an entry point ``airflow.plugins``: Airflow loads a provider's plugins only where
-    ``[core] lazy_discover_providers`` is off, which it is not by default.
+    The plugin is not in it but an entry point ``airflow.plugins``: Airflow loads a provider's plugins only
+    where ``[core] lazy_discover_providers`` is off, which it is not by default.
     """
     return {
         "package-name": "airflow-provider-dms",

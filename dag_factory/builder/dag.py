@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dms_provider.timetables.flow import FlowTimetable
 
 MAX_ACTIVE_RUNS = 1000
-"""So many runs of a flow may be going. Its concurrency policy decides what a run does beside another, not this."""
+"""So many runs of a flow may be going: what one does beside another is decided by its concurrency policy."""
 
 
 def build_dag(validated: Validated, *, draft: bool = False) -> DAG:
@@ -57,7 +57,7 @@ def build_dag(validated: Validated, *, draft: bool = False) -> DAG:
     }
     for node_id, node in flow.nodes.items():
         if node.after:
-            # as set_upstream does it; that asks both ends for their DAG and compares the DAGs by value, each time
+            # as set_upstream does it, which first hashes the DAG of both ends by value, each time
             tasks[node_id].upstream_task_ids.update(node.after)
             for upstream in node.after:
                 tasks[upstream].downstream_task_ids.add(node_id)

@@ -32,7 +32,11 @@ def flow_docs(flow: Flow, text: str, schedule: Schedule | None) -> str:
     lines = [f"**{name}**: {_one_line(value)}" for name, value in facts.items() if value]
     fence = "`" * max(3, 1 + max((len(run) for run in _BACKTICKS.findall(text)), default=0))
     return "\n\n".join(
-        [*([flow.description] if flow.description else []), "  \n".join(lines), f"{fence}yaml\n{text}\n{fence}"]
+        [
+            *([flow.description] if flow.description else []),
+            "  \n".join(lines),
+            f"{fence}yaml\n{text}\n{fence}",
+        ]
     )
 
 

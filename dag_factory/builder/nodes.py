@@ -32,7 +32,8 @@ def _single_instance_sql(node: SingleInstanceSQL, text: str | None) -> Work:
 
 def _sql_assignment(node: SQLAssignment, text: str | None) -> Work:
     from dms_provider.operators.base import SpecText
-    from dms_provider.operators.sql_assignment import Output, SQLAssignmentOperator
+    from dms_provider.operators.outputs import Output
+    from dms_provider.operators.sql_assignment import SQLAssignmentOperator
 
     return SQLAssignmentOperator, {
         "conn_id": node.database,

@@ -27,15 +27,16 @@ _UNUSED_SECONDS = 24 * 60 * 60
 class FlowBundle(BaseDagBundle):
     """Put in front of any other bundle: its specs become DAGs.
 
-    Airflow sees a folder of a few Python files that build them (:mod:`dag_factory.discovery.layout`); each bad spec
-    is an import error of its own, and harms no other. One entry of ``[dag_processor] dag_bundle_config_list``::
+    Airflow sees a folder of a few Python files that build them (:mod:`dag_factory.discovery.layout`); each
+    bad spec is an import error of its own, and harms no other. In ``[dag_processor]``::
 
-        {"name": "flows", "classpath": "dag_factory.FlowBundle", "kwargs": {}}
+        dag_bundle_config_list = [{"name": "flows", "classpath": "dag_factory.FlowBundle", "kwargs": {}}]
 
-    :param bundle: where the specs are: ``classpath`` and ``kwargs`` of a bundle, as Airflow's own configuration
-        has them; default: the DAGs folder. Python files there are the business of other bundles.
-    :param refresh_interval: seconds between two looks for changed specs; default: that of the bundle behind where
-        it has versions, else 10 (looking reads no file that has not changed)
+    :param bundle: where the specs are: ``classpath`` and ``kwargs`` of a bundle, as Airflow's own
+        configuration has them; default: the DAGs folder. Python files there are the business of other
+        bundles.
+    :param refresh_interval: seconds between two looks for changed specs; default: that of the bundle behind
+        where it has versions, else 10 (looking reads no file that has not changed)
     :param kwargs: what every bundle takes
     """
 

@@ -11,7 +11,6 @@ from airflow.configuration import conf
 
 from dag_factory.validation import DRAFT_SUFFIX, SPEC_SUFFIXES
 
-
 Stamp = tuple[int, int, int, int]
 """Time of the last change of content and of attributes in nanoseconds, size in bytes, inode."""
 

@@ -46,7 +46,9 @@ def unexpected(spec: str, error: Exception) -> SpecError:
     """Return a fault that no check foresaw as a problem of the spec that it came up with."""
     log.exception("%s: unforeseen error", spec, exc_info=error)
     message = " ".join(f"{type(error).__name__}: {error}".split())
-    return SpecError([Problem(spec, 1, 1, "internal-error", f"this is a fault of the DAG factory: {message}")])
+    return SpecError(
+        [Problem(spec, 1, 1, "internal-error", f"this is a fault of the DAG factory: {message}")]
+    )
 
 
 def read_flows(

@@ -1,8 +1,9 @@
 """The folder of Python files that Airflow parses instead of the specs.
 
-``dags/flows_0.py`` to ``dags/flows_f.py`` are loaders of many flows each; which one builds a flow follows from its id
-alone, so that a flow never moves and has the same loader on each machine. Their text never changes: which specs
-they build is in ``index/``. ``dags/REPORTS/NAME.flow.yaml.py`` is the stub of a bad spec ``REPORTS/NAME.flow.yaml``.
+``dags/flows_0.py`` to ``dags/flows_f.py`` are loaders of many flows each; which one builds a flow follows
+from its id alone, so that a flow never moves and has the same loader on each machine. Their text never
+changes: which specs they build is in ``index/``. ``dags/REPORTS/NAME.flow.yaml.py`` is the stub of a bad spec
+``REPORTS/NAME.flow.yaml``.
 """
 
 from __future__ import annotations
@@ -169,7 +170,7 @@ class Layout:
 
 
 def _stub_name(spec: str) -> str:
-    """Return the path of a spec's stub: the spec's own path and ``.py``, in characters that every database holds."""
+    """Return the path of a spec's stub: its own path and ``.py``, in characters that every database holds."""
     shown = os.fsencode(spec).decode("utf-8", "replace")
     *folders, name = f"{shown}.py".split("/")
     if shown != spec or len(name.encode()) > 250:

@@ -28,12 +28,16 @@ class FlowSpecWarning(UserWarning):
 def load_flows(folder: str | Path | None = None) -> dict[str, DAG]:
     """Make DAGs of all specs in a folder, in the module that calls this.
 
-    For a plain DAGs folder: one Python file with the line ``from dag_factory import load_flows; load_flows()``. The word
-    ``airflow`` must stand somewhere in that file, in a comment for example: Airflow passes over files without it.
+    For a plain DAGs folder, in one Python file::
 
-    A bad spec keeps no other from being loaded. It is logged as an error and warned of; Airflow has no import error for
-    it, since one of the file would disable all of the file's DAGs. :class:`dag_factory.FlowBundle` has. A flow
-    whose id another spec has, first by path, is a bad one. A task builds the DAG it belongs to and no other.
+        from dag_factory import load_flows; load_flows()  # flows for Airflow
+
+    The word ``airflow`` must stand somewhere in that file: Airflow passes over files without it.
+
+    A bad spec keeps no other from being loaded. It is logged as an error and warned of; Airflow has no import
+    error for it, since one of the file would disable all of the file's DAGs. :class:`dag_factory.FlowBundle`
+    has. A flow whose id another spec has, first by path, is a bad one. A task builds the DAG it belongs to
+    and no other.
 
     :param folder: where the specs are, also in folders below; default: the folder of the calling file
     :return: the DAGs by their ids
@@ -75,16 +79,19 @@ def as_globals(dags: Mapping[str, DAG]) -> dict[str, DAG]:
 
 
 def _build(flows: Iterable[FoundFlow], refuse: Callable[[str, SpecError], None]) -> dict[str, DAG]:
-    dags = {}
-    for flow in flows:
-        try:
-            check_types(flow.validated.flow.nodes, flow.spec, flow.validated.text)
-            dags[flow.dag_id] = build_dag(flow.validated, draft=is_draft(flow.spec))
-        except SpecError as error:
-            refuse(flow.spec, error)
-        except Exception as error:
-            refuse(flow.spec, unexpected(flow.spec, error))
-    return dags
+    built = ((flow.dag_id, _built(flow, refuse)) for flow in flows)
+    return {dag_id: dag for dag_id, dag in built if dag is not None}
+
+
+def _built(flow: FoundFlow, refuse: Callable[[str, SpecError], None]) -> DAG | None:
+    try:
+        check_types(flow.validated.flow.nodes, flow.spec, flow.validated.text)
+        return build_dag(flow.validated, draft=is_draft(flow.spec))
+    except SpecError as error:
+        refuse(flow.spec, error)
+    except Exception as error:
+        refuse(flow.spec, unexpected(flow.spec, error))
+    return None
 
 
 def _log(spec: str, error: SpecError) -> None:
@@ -93,4 +100,4 @@ def _log(spec: str, error: SpecError) -> None:
 
 def _warn(spec: str, error: SpecError) -> None:
     _log(spec, error)
-    warnings.warn(f"a flow spec was left out: {error}", FlowSpecWarning, stacklevel=4)
+    warnings.warn(f"a flow spec was left out: {error}", FlowSpecWarning, stacklevel=2)

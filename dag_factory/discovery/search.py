@@ -41,8 +41,8 @@ def find_flow(layout: Layout, dag_id: str) -> FoundFlow:
         raise FlowNotFoundError(f"no flow spec below {folder} has the DAG id {dag_id!r}")
     if len(found) > 1:
         raise FlowNotFoundError(
-            f"the DAG id {dag_id!r} is that of several flow specs below {folder}, and which of them had it first "
-            f"is not known here: {', '.join(found)}. Give all but one another id."
+            f"the DAG id {dag_id!r} is that of several flow specs below {folder}, and which of them had it "
+            f"first is not known here: {', '.join(found)}. Give all but one another id."
         )
     flow = read_flow(folder, found[0])
     layout.add_hint(dag_id, flow.spec)

@@ -1,7 +1,7 @@
 """The import error of one bad spec.
 
-The layout has a stub for each spec that cannot become a DAG. Airflow's own name for the stub is the spec's name and
-``.py``, so its import error stands there under that name.
+The layout has a stub for each spec that cannot become a DAG. Airflow's own name for the stub is the spec's
+name and ``.py``, so its import error stands there under that name.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class RefusedFlow(DAG):
     def validate(self) -> None:
         """Refuse the flow.
 
-        Airflow shows the type and the message of what is raised here; of what a file raises when it is imported it
-        would show a traceback as well.
+        Airflow shows the type and the message of what is raised here; of what a file raises when it is
+        imported it would show a traceback as well.
 
         :raises FlowSpecError: always
         """

@@ -26,7 +26,8 @@ log = logging.getLogger(__name__)
 class Entry:
     """One spec, as it was read.
 
-    :param dag_id: the id it asks for; of a bad spec the one that it owned when it was good, which stays its own
+    :param dag_id: the id it asks for; of a bad spec the one that it owned when it was good, which stays its
+        own
     :param problems: why it is bad, one line each; none if it is good
     :param stamps: every file that was read for it -> the file's stamp
     """
@@ -148,7 +149,9 @@ def _read(folder: Path, spec: str, before: Survey) -> Entry:
         return Entry(owned, problems, own)
     for warning in flow.validated.warnings:
         log.warning("%s", warning)
-    return Entry(flow.dag_id, (), own | {str(file): stamp(file) for file in flow.validated.files if file != path})
+    return Entry(
+        flow.dag_id, (), own | {str(file): stamp(file) for file in flow.validated.files if file != path}
+    )
 
 
 def _names_files(path: Path) -> bool:

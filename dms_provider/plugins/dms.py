@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from airflow.plugins_manager import AirflowPlugin
 
 from dms_provider.timetables.flow import FlowTimetable
@@ -13,4 +11,4 @@ class DmsPlugin(AirflowPlugin):
     """Registers the timetable of flows, which the scheduler reads back from serialized DAGs."""
 
     name = "dms"
-    timetables: ClassVar = [FlowTimetable]
+    timetables = [FlowTimetable]  # noqa: RUF012 - the base class declares it so

@@ -51,7 +51,8 @@ class AirflowInstance:
     """A context manager that starts every component of an Airflow, and ends them and all their children.
 
     :param database_server: a running PostgreSQL; the instance makes a database of its own in it
-    :param bundles: value of ``[dag_processor] dag_bundle_config_list``; default: Airflow's own, the DAGs folder
+    :param bundles: value of ``[dag_processor] dag_bundle_config_list``; default: Airflow's own, the DAGs
+        folder
     :param settings: further settings, ``SECTION__KEY`` -> value; they win over :data:`QUICK`
     :param components: which of Airflow's components to start, by their commands
     """
@@ -223,7 +224,9 @@ class AirflowInstance:
     @staticmethod
     def _answer(response: httpx.Response) -> Any:
         if response.is_error:
-            raise AirflowError(f"{response.request.method} {response.request.url}: {response.status_code} {response.text}")
+            raise AirflowError(
+                f"{response.request.method} {response.request.url}: {response.status_code} {response.text}"
+            )
         return response.json() if response.content else None
 
     def import_errors(self) -> dict[str, str]:

@@ -47,13 +47,18 @@ def _write(path: Path, text: str) -> None:
 
 def _done(warehouse: Path, flow: str) -> list[str]:
     with sqlite3.connect(warehouse) as connection:
-        return [node for (node,) in connection.execute("SELECT node FROM done WHERE flow = ? ORDER BY rowid", (flow,))]
+        return [
+            node
+            for (node,) in connection.execute("SELECT node FROM done WHERE flow = ? ORDER BY rowid", (flow,))
+        ]
 
 
 def _run(airflow: AirflowInstance, dag_id: str) -> None:
     run_id = airflow.trigger(dag_id)
     state = airflow.wait_for_run(dag_id, run_id, timeout=90)
-    assert state == "success", airflow.task_states(dag_id, run_id)
+    states = airflow.task_states(dag_id, run_id)
+    failed = [task_id for task_id, reached in states.items() if reached == "failed"]
+    assert state == "success", (states, [airflow.task_log(dag_id, run_id, task_id) for task_id in failed])
 
 
 def test_drop_break_mend_rename_delete(airflow: AirflowInstance, warehouse: Path) -> None:
@@ -93,7 +98,9 @@ def test_drop_break_mend_rename_delete(airflow: AirflowInstance, warehouse: Path
     assert airflow.import_errors() == {}
 
     (airflow.dags / "flow_3.flow.yaml").unlink()
-    airflow.wait_for(lambda: airflow.active_dags() == flows - {"flow_3"}, "the deleted flow to go", timeout=45)
+    airflow.wait_for(
+        lambda: airflow.active_dags() == flows - {"flow_3"}, "the deleted flow to go", timeout=45
+    )
     assert airflow.import_errors() == {}
 
 

@@ -87,7 +87,10 @@ def test_nothing_is_written_where_nothing_changed(workplace: Workplace) -> None:
 
 
 def test_only_the_loader_of_a_changed_spec_is_touched(workplace: Workplace) -> None:
-    one, other = "flow_1", next(f"flow_{n}" for n in range(2, 50) if loader_of(f"flow_{n}") != loader_of("flow_1"))
+    one, other = (
+        "flow_1",
+        next(f"flow_{n}" for n in range(2, 50) if loader_of(f"flow_{n}") != loader_of("flow_1")),
+    )
     workplace.good("one.flow.yaml", one)
     workplace.good("other.flow.yaml", other)
     workplace.refresh()
@@ -142,7 +145,10 @@ def test_who_had_an_id_first_keeps_it(workplace: Workplace) -> None:
     new = workplace.good("new.flow.yaml", "flow", number=2)
     error = workplace.errors()
     assert list(error) == ["new.flow.yaml.py"]
-    assert "new.flow.yaml:2:5: defined-twice 'flow' is already the id of old.flow.yaml" in error["new.flow.yaml.py"]
+    assert (
+        "new.flow.yaml:2:5: defined-twice 'flow' is already the id of old.flow.yaml"
+        in error["new.flow.yaml.py"]
+    )
     assert workplace.bag().dags["flow"].get_task("load").sql == "SELECT 1"
     (workplace.specs / "old.flow.yaml").unlink()
     assert workplace.errors() == {}
@@ -189,7 +195,9 @@ def test_the_layout_heals_itself(workplace: Workplace) -> None:
     assert set(workplace.errors()) == {"bad.flow.yaml.py"}
 
 
-@pytest.mark.parametrize("name", ["naïve ✈.flow.yaml", "new\nline.flow.yaml", "x" * 245 + ".flow.yaml", "'\"\\.flow.yaml"])
+@pytest.mark.parametrize(
+    "name", ["naïve ✈.flow.yaml", "new\nline.flow.yaml", "x" * 245 + ".flow.yaml", "'\"\\.flow.yaml"]
+)
 def test_odd_file_names(workplace: Workplace, name: str) -> None:
     workplace.write(name, "version: 1\n")
     workplace.good("good.flow.yaml", "good")

@@ -42,7 +42,9 @@ def test_a_task_gets_its_own_dag_only(workplace: Workplace) -> None:
     workplace.good("one.flow.yaml", "one")
     workplace.good("two.flow.yaml", "two")
     workplace.write("three.flow.yaml", "version: 1\n")
-    workplace.write("flows.py", LOADER + "from airflow.sdk import DAG\nhand_made = DAG('by_hand', schedule=None)\n")
+    workplace.write(
+        "flows.py", LOADER + "from airflow.sdk import DAG\nhand_made = DAG('by_hand', schedule=None)\n"
+    )
     with task_of("two"):
         assert set(_bag(workplace).dags) == {"two", "by_hand"}
     with task_of("by_hand"):

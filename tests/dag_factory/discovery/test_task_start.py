@@ -74,7 +74,7 @@ def test_id_taken_by_another_spec(flows: Workplace) -> None:
     _start(flows, "flow_7")
     flows.good("spec_3.flow.yaml", "flow_7", 3)
     assert _start(flows, "flow_7") == {"flow_7": "SELECT 7"}
-    with pytest.raises(LookupError, match="no flow spec .* has the DAG id 'flow_3'"):
+    with pytest.raises(LookupError, match=r"no flow spec .* has the DAG id 'flow_3'"):
         _start(flows, "flow_3")
 
 
@@ -99,7 +99,9 @@ def test_removed(flows: Workplace) -> None:
         _start(flows, "flow_7")
 
 
-@pytest.mark.parametrize("written", ['"flo\\x77"', "'flow'", "flow # comment", '"fl\\\n  ow"', '\n  "\\u0066low"'])
+@pytest.mark.parametrize(
+    "written", ['"flo\\x77"', "'flow'", "flow # comment", '"fl\\\n  ow"', '\n  "\\u0066low"']
+)
 def test_every_way_to_write_an_id(workplace: Workplace, written: str) -> None:
     workplace.write("spec.flow.yaml", GOOD.replace("{id}", written).format(number=1))
     assert _start(workplace, "flow") == {"flow": "SELECT 1"}
