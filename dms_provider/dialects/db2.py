@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from string import ascii_letters
 from typing import Final
 
 from dms_provider.dialects.base import Dialect
 from dms_provider.dialects.blocks import Blocks
-from dms_provider.dialects.lexer import LexicalRules
+from dms_provider.dialects.lexer import LexicalRules, name_pattern
 from dms_provider.dialects.statements import SplittingRules
 
 _ROUTINES: Final = frozenset({"PROCEDURE", "FUNCTION", "TRIGGER", "MODULE"})
@@ -34,11 +35,11 @@ def _commits(words: Sequence[str]) -> str | None:
 DB2: Final = Dialect(
     name="Db2",
     rules=LexicalRules(
-        word=r"[A-Za-z_@#$\x80-\U0010ffff][A-Za-z0-9_@#$\x80-\U0010ffff]*",
+        word=name_pattern("_@#$", first=ascii_letters + "_@#$"),
         numbers=True,
         nested_comments=True,
         national=True,
-        special_prefixes="xXgG",
+        special_prefixes="(?:[uUbBgG]?[xX]|[gG])",
         unicode_strings=True,
     ),
     splitting=SplittingRules(

@@ -7,12 +7,14 @@ regular expression whose groups are the kinds of tokens.
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
 from dms_provider.dialects.modes import Mode
+from dms_provider.dialects.sources import PLACEHOLDER
 
 Token = tuple[str, int, int]
 """Kind, start and end of a token in its text."""
@@ -35,12 +37,32 @@ CLOSE: Final = "close"
 OPERATOR: Final = "operator"
 UNTERMINATED: Final = "unterminated"
 
-ASCII_NAME: Final = r"[A-Za-z0-9_$\x80-\U0010ffff]+"
+_LETTERS: Final = string.ascii_letters
+_DIGITS: Final = string.digits
+
+
+def name_pattern(signs: str = "_$", *, first: str = _LETTERS + "_") -> str:
+    """Return the pattern of a name: ASCII letters, digits and signs, and everything beyond ASCII.
+
+    :param signs: that a name may hold beside letters and digits
+    :param first: ASCII characters that it may begin with
+    """
+    return f"{_characters(first)}{_characters(_LETTERS + _DIGITS + signs)}*"
+
+
+def _characters(allowed: str) -> str:
+    # a negated class of ASCII compiles and matches much faster than a class with a range up to U+10FFFF
+    return "[^" + "".join(re.escape(chr(code)) for code in range(128) if chr(code) not in allowed) + "]"
+
+
+WORD_OR_NUMBER: Final = name_pattern(first=_LETTERS + _DIGITS + "_$")
 """Names that may begin with a digit, and numbers, which then are words too."""
-LETTER_NAME: Final = r"[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_$\x80-\U0010ffff]*"
+LETTER_NAME: Final = name_pattern()
 _NESTED: Final = "nested"
+_OUTSIDE_DATA: Final = f"(?!{PLACEHOLDER})"
 _TAG: Final = (
-    r"(?:[A-Za-z_\x80-\ufdcf\ufdf0-\U0010ffff][A-Za-z0-9_\x80-\ufdcf\ufdf0-\U0010ffff]*)?"  # no noncharacters
+    rf"(?:{_OUTSIDE_DATA}{_characters(_LETTERS + '_')}"
+    rf"(?:{_OUTSIDE_DATA}{_characters(_LETTERS + _DIGITS + '_')})*)?"
 )
 # what may part 'a' 'b' in PostgreSQL
 _LINE_COMMENTS_BETWEEN = r"(?:[ \t\f\v]|--[^\n\r]*)*[\n\r](?:[ \t\n\r\f\v]|--[^\n\r]*[\n\r])*"
@@ -61,7 +83,7 @@ class LexicalRules:
     :param backticks: ```name``` is a quoted identifier
     :param doubled_brackets: ``]]`` stands for ``]`` in ``[name]``
     :param national: ``N'text'`` is a plain literal
-    :param special_prefixes: letters that make a literal something else than text, as in ``x'00'``
+    :param special_prefixes: pattern of what makes a literal something else than text, as in ``x'00'``
     :param escape_strings: ``E'text'`` has backslash escapes in every mode
     :param unicode_strings: ``U&'text'`` and ``U&"name"`` have escapes of their own
     :param dollar_strings: ``$$text$$`` and ``$tag$text$tag$``
@@ -69,7 +91,7 @@ class LexicalRules:
     :param continued_strings: literals parted by a line break alone are one literal, with one kind of escapes
     """
 
-    word: str = ASCII_NAME
+    word: str = WORD_OR_NUMBER
     numbers: bool = False
     line_comments: tuple[str, ...] = (r"--[^\n]*",)
     nested_comments: bool = False
@@ -138,7 +160,7 @@ def _alternatives(rules: LexicalRules, mode: Mode, delimiter: str) -> Iterator[t
     word = rules.word
     if delimiter != ";":
         yield (DELIMITER, re.escape(delimiter))
-        word = rf"(?:(?!{re.escape(delimiter)})[A-Za-z0-9_$\x80-\U0010ffff])+"
+        word = rf"(?:(?!{re.escape(delimiter)}){_characters(_LETTERS + _DIGITS + '_$')})+"
     if rules.national:
         yield (NATIONAL, rf"[nN]{plain}")
     if rules.escape_strings:
@@ -181,7 +203,7 @@ def _opening_quotes(rules: LexicalRules, mode: Mode) -> str:
 
 def _special_strings(rules: LexicalRules, mode: Mode) -> Iterator[str]:
     if rules.special_prefixes:
-        yield rf"[{rules.special_prefixes}]{_quoted(chr(39), mode.backslash_escapes)}"
+        yield rf"{rules.special_prefixes}{_quoted(chr(39), mode.backslash_escapes)}"
     if rules.unicode_strings:
         yield rf"[uU]&{_continued(_quoted(chr(39), False))}"
         yield rf"[uU]&{_quoted(chr(34), False)}"

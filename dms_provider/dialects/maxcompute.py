@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from dms_provider.dialects.base import Dialect
-from dms_provider.dialects.lexer import ASCII_NAME, LexicalRules
+from dms_provider.dialects.lexer import WORD_OR_NUMBER, LexicalRules
 from dms_provider.dialects.modes import Mode
 from dms_provider.dialects.statements import SplittingRules
 
@@ -16,7 +16,7 @@ _SCRIPT_MODE: Final = re.compile(
 
 MAXCOMPUTE: Final = Dialect(
     name="MaxCompute",
-    rules=LexicalRules(word=ASCII_NAME, backticks=True),
+    rules=LexicalRules(word=WORD_OR_NUMBER, backticks=True),
     splitting=SplittingRules(whole_script=_SCRIPT_MODE),
     default_mode=Mode(backslash_escapes=True, double_quotes="literal"),
     transactions=False,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from string import ascii_letters
 from typing import Final
 
 from dms_provider.dialects.base import Dialect
-from dms_provider.dialects.lexer import LexicalRules
+from dms_provider.dialects.lexer import LexicalRules, name_pattern
 from dms_provider.dialects.modes import Mode, as_text
 from dms_provider.dialects.statements import SplittingRules
 
@@ -38,7 +39,7 @@ def _commits(words: Sequence[str]) -> str | None:
 MSSQL: Final = Dialect(
     name="SQL Server",
     rules=LexicalRules(
-        word=r"[A-Za-z_@#\x80-\U0010ffff][A-Za-z0-9_@#$\x80-\U0010ffff]*",
+        word=name_pattern("_@#$", first=ascii_letters + "_@#"),
         numbers=True,
         nested_comments=True,
         doubled_brackets=True,

@@ -7,7 +7,7 @@ from typing import Final
 
 from dms_provider.dialects.base import Dialect
 from dms_provider.dialects.blocks import Blocks
-from dms_provider.dialects.lexer import ASCII_NAME, LexicalRules
+from dms_provider.dialects.lexer import WORD_OR_NUMBER, LexicalRules
 from dms_provider.dialects.modes import Mode, Repertoire, as_text
 from dms_provider.dialects.statements import SplittingRules
 
@@ -133,13 +133,13 @@ def _nests_code(words: Sequence[str]) -> bool:
 MYSQL: Final = Dialect(
     name="MySQL",
     rules=LexicalRules(
-        word=ASCII_NAME,
+        word=WORD_OR_NUMBER,
         line_comments=(r"#[^\n]*", r"--(?=[\x00-\x20\x7f]|\Z)[^\n]*"),
         executable_comments=True,
         backticks=True,
         doubled_brackets=True,
         national=True,
-        special_prefixes="xXbB",
+        special_prefixes="[xXbB]",
     ),
     splitting=SplittingRules(
         delimiter_command=True, routine=_is_routine, blocks=lambda: Blocks(control_statements=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from dms_provider.dialects.base import Dialect
-from dms_provider.dialects.lexer import LexicalRules
+from dms_provider.dialects.lexer import LexicalRules, name_pattern
 from dms_provider.dialects.statements import SplittingRules
 
 _BLOCK_OBJECTS: Final = frozenset({"PROCEDURE", "FUNCTION", "PACKAGE", "TRIGGER", "TYPE", "JAVA"})
@@ -74,7 +74,7 @@ def _commits(words: Sequence[str]) -> str | None:
 
 
 _RULES: Final = LexicalRules(
-    word=r"[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_$#\x80-\U0010ffff]*",
+    word=name_pattern("_$#"),
     numbers=True,
     national=True,
     alternative_quotes=True,

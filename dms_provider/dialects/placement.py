@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from string import ascii_letters, digits
 from typing import Final, Literal
 
 from dms_provider.dialects import lexer
@@ -17,7 +18,7 @@ from dms_provider.dialects.sources import Source
 
 PlaceKind = Literal["literal", "code", "identifier", "bare", "comment", "forbidden"]
 
-_TOUCHING: Final = re.compile(r"[A-Za-z0-9_.$@#\x80-\U0010ffff]")
+_TOUCHING: Final = frozenset(ascii_letters + digits + "_.$@#")
 _OPEN_BACKSLASH: Final = re.compile(r"(?<!\\)(?:\\\\)*\\\Z")
 _OPEN_ESCAPE: Final = re.compile(
     r"(?<!\\)(?:\\\\)*\\(?:[0-7]{0,2}|x[0-9A-Fa-f]?|u[0-9A-Fa-f]{0,3}|U[0-9A-Fa-f]{0,7})\Z"
@@ -171,7 +172,8 @@ class _Statement:
         kind, start, end = token
         text = self._source.text
         touches = len(self._source.references(start, end)) < end - start or any(
-            _TOUCHING.match(character) for character in (text[start - 1 : start], text[end : end + 1])
+            character in _TOUCHING or not character.isascii()
+            for character in (text[start - 1 : start], text[end : end + 1])
         )
         if not touches:
             return Place("bare", kind, "outside quotes", "put it into quotes: '${…}'", in_body=self.in_body)

@@ -20,9 +20,12 @@ from dms_provider.variables.references import Text
 _SELECT: Final = re.compile(r"\s*SELECT\b", re.IGNORECASE)
 # a text that begins with SELECT, has none of these and its quotes in pairs, is one query: no lexer is needed
 _NOTABLE: Final = re.compile(
-    r";\s*\S|\b(?:INTO|FOR|LOCK|INSERT|UPDATE|DELETE|MERGE|TRUNCATE|REPLACE|DELIMITER|TERMINATOR)\b"
-    r"|^\s*/\s*$|/\*|\\|\$",
-    re.IGNORECASE | re.MULTILINE,
+    r"\b(?:INTO|FOR|LOCK|INSERT|UPDATE|DELETE|MERGE|TRUNCATE|REPLACE|DELIMITER|TERMINATOR)\b"
+    r"|;\s*\S|^\s*/\s*$|/\*|\\|\$",
+    re.MULTILINE,
+)
+_NOTABLE_PARTS: Final = tuple(
+    "INTO FOR LOCK INSERT UPDATE DELETE MERGE TRUNCATE REPLACE DELIMITER TERMINATOR ; / \\ $".split()  # noqa: SIM905  # shorter
 )
 _CHANGES: Final = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE", "REPLACE"})
 _STATEMENTS: Final = _CHANGES | {"SELECT", "VALUES", "TABLE", "CALL", "UPSERT"}
@@ -98,11 +101,10 @@ def query_problem(text: Text, dialect: Dialect, mode: Mode | None = None) -> str
 
 
 def _is_plain_select(text: str) -> bool:
-    return bool(
-        _SELECT.match(text)
-        and not _NOTABLE.search(text)
-        and not any(text.count(quote) % 2 for quote in "'\"`")
-    )
+    if not _SELECT.match(text) or any(text.count(quote) % 2 for quote in "'\"`"):
+        return False
+    capitals = text.upper()
+    return not any(part in capitals for part in _NOTABLE_PARTS) or not _NOTABLE.search(capitals)
 
 
 def _beginning_problem(tokens: Sequence[tuple[str, str]]) -> str | None:

@@ -28,7 +28,7 @@ def _commits(words: Sequence[str]) -> str | None:
 
 SQLITE: Final = Dialect(
     name="SQLite",
-    rules=LexicalRules(word=LETTER_NAME, numbers=True, backticks=True, special_prefixes="xX"),
+    rules=LexicalRules(word=LETTER_NAME, numbers=True, backticks=True, special_prefixes="[xX]"),
     splitting=SplittingRules(routine=_is_routine, blocks=lambda: Blocks(control_statements=False)),
     default_mode=Mode(brackets=True),
     commits=_commits,

@@ -12,7 +12,7 @@ from typing import Final
 
 from dms_provider.dialects import lexer
 from dms_provider.dialects.base import Dialect
-from dms_provider.dialects.modes import Mode
+from dms_provider.dialects.modes import Mode, Repertoire
 from dms_provider.dialects.placement import Place, places
 from dms_provider.dialects.refusals import RefusedValue
 from dms_provider.dialects.safety import same_shape, stands_in_place
@@ -26,11 +26,8 @@ MAX_DATA_BYTES: Final = 1024 * 1024
 _CODE: Final = re.compile(r"[A-Za-z0-9_.:-]*")
 _IDENTIFIER: Final = re.compile(r"[A-Za-z0-9_]{1,64}")
 _NUMBER: Final = re.compile(r"-?(?=[0-9.]{1,66}\Z)(?:[0-9]+\.?[0-9]*|\.[0-9]+)")
-_BEYOND: Final = {
-    "unicode": re.compile(r"[\ud800-\udfff]"),
-    "bmp": re.compile(r"[\ud800-\udfff\U00010000-\U0010ffff]"),
-    "ascii": re.compile(r"[^\x00-\x7f]"),
-}
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_LAST: Final = {"unicode": "\U0010ffff", "bmp": "\uffff", "ascii": "\x7f"}
 _SHORTER: Final = "shorten it, or move it through a table instead of a variable"
 
 
@@ -237,14 +234,23 @@ def _check_literal(piece: Piece, mode: Mode, dialect: Dialect) -> None:
     national = piece.place.token == lexer.NATIONAL
     kept = dialect.national_repertoire if national else dialect.plain_repertoire
     for repertoire in (mode.repertoire, kept):
-        if beyond := _BEYOND[repertoire].search(piece.value):
+        if beyond := _beyond(piece.value, repertoire):
             raise _refused(
                 piece,
-                f"{piece.place.where}, as {beyond[0]!a} would not reach the server as it is",
+                f"{piece.place.where}, as {beyond!a} would not reach the server as it is",
                 _OTHER_LITERAL[national]
                 if repertoire is kept
                 else "set the session's character set to UTF-8",
             )
+
+
+def _beyond(value: str, repertoire: Repertoire) -> str | None:
+    if value.isascii():
+        return None
+    surrogate = _SURROGATE.search(value)
+    if surrogate:
+        return surrogate[0]
+    return max(value) if max(value) > _LAST[repertoire] else None
 
 
 def _check_author_text(source: Source, dialect: Dialect, mode: Mode) -> None:
