@@ -6,6 +6,7 @@ Source: flow-spec, *Variables* ("In a script, data may stand only inside double 
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterable
 
 _SHELL_TOKEN = re.compile(
@@ -26,9 +27,14 @@ def unquoted(text: str, offsets: Iterable[int], script_type: str) -> list[int]:
     measure = _LEXERS.get(script_type)
     if measure is None:
         return []
-    wanted = sorted(set(offsets))
-    quoted = measure(text)
-    return [offset for offset in wanted if not any(start <= offset < end for start, end in quoted)]
+    quoted = sorted(measure(text))
+    starts = [start for start, _ in quoted]
+
+    def is_quoted(offset: int) -> bool:
+        index = bisect_right(starts, offset) - 1
+        return index >= 0 and offset < quoted[index][1]
+
+    return [offset for offset in sorted(set(offsets)) if not is_quoted(offset)]
 
 
 def _shell_quoted(text: str) -> list[tuple[int, int]]:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -101,3 +103,9 @@ def test_pieces_do_not_change_each_other(pieces: list[tuple[str, list[bool]]], s
 )
 def test_any_text_is_read(script: str, script_type: str) -> None:
     assert set(unquoted(script, range(len(script)), script_type)) <= set(range(len(script)))
+
+
+def test_a_long_script_is_read_in_linear_time() -> None:
+    begin = time.process_time()
+    assert all(accepted('"${x}"\n' * 20_000))
+    assert time.process_time() - begin < 3
