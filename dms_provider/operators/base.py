@@ -25,8 +25,9 @@ _TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
 class SpecText(str):
     """Text of a flow spec: ``${name}`` is all that is replaced in it, Jinja is never applied.
 
-    An ordinary ``str``, as a plain Python DAG passes it, goes through Jinja first. An operator keeps a plain ``str`` of
-    either: Airflow cannot send a DAG with a text of another type from the DAG processor to the scheduler.
+    An ordinary ``str``, as a plain Python DAG passes it, goes through Jinja first. An operator keeps a plain
+    ``str`` of either: Airflow cannot send a DAG with a text of another type from the DAG processor to the
+    scheduler.
     """
 
     __slots__ = ()
@@ -63,7 +64,7 @@ class FlowOperator(BaseOperator):
         self.inputs = inputs or _NOTHING
 
     def plain(self, text: str) -> str:
-        """Return a text as this operator keeps it; one of a spec keeps Jinja from all fields of the operator."""
+        """Return a text as this operator keeps it; one of a spec keeps Jinja from all its fields."""
         if isinstance(text, SpecText):
             self._is_of_spec = True
         return str(text)
