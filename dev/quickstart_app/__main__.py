@@ -236,7 +236,8 @@ def main() -> int:
 
     :return: exit status.
     """
-    for ending in (signal.SIGTERM, signal.SIGHUP):
+    # SIGINT too: a shell starts its background jobs with it ignored.
+    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, signal.default_int_handler)
     options = arguments()
     try:
