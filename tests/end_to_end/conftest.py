@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +29,7 @@ def airflow(postgres_server: Server, warehouse: Path) -> Iterator[AirflowInstanc
         {"name": "flows", "classpath": "dag_factory.FlowBundle", "kwargs": {"refresh_interval": 1}},
     ]
     instance = AirflowInstance(postgres_server, bundles=bundles)
-    instance.environment["AIRFLOW_CONN_WAREHOUSE"] = f"sqlite:///{warehouse}"
+    connection = {"conn_type": "sqlite", "host": str(warehouse)}
+    instance.environment["AIRFLOW_CONN_WAREHOUSE"] = json.dumps(connection)
     with instance:
         yield instance

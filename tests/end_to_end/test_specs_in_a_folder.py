@@ -7,6 +7,8 @@ import sqlite3
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.end_to_end.airflow_instance import AirflowInstance
 
 FLOW = """\
@@ -58,7 +60,9 @@ def _run(airflow: AirflowInstance, dag_id: str) -> None:
     state = airflow.wait_for_run(dag_id, run_id, timeout=90)
     states = airflow.task_states(dag_id, run_id)
     failed = [task_id for task_id, reached in states.items() if reached == "failed"]
-    assert state == "success", (states, [airflow.task_log(dag_id, run_id, task_id) for task_id in failed])
+    if state != "success":
+        logs = "\n".join(airflow.task_log(dag_id, run_id, task_id) for task_id in failed)
+        pytest.fail(f"{dag_id} is {state}: {states}\n{logs}")
 
 
 def test_drop_break_mend_rename_delete(airflow: AirflowInstance, warehouse: Path) -> None:
@@ -76,7 +80,7 @@ def test_drop_break_mend_rename_delete(airflow: AirflowInstance, warehouse: Path
     airflow.wait_for(lambda: "flow_1" not in airflow.active_dags(), "the broken flow to go", timeout=45)
     first = airflow.import_errors()
     assert list(first) == [stub]
-    assert "\nflow_1.flow.yaml:21:13: unknown-node " in first[stub]
+    assert "\nflow_1.flow.yaml:22:13: unknown-node " in first[stub]
     assert "Traceback" not in first[stub]
     seen = {_parsed_at(airflow, stub)}
     while len(seen) < ROUNDS:
