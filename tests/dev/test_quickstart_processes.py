@@ -15,12 +15,13 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 
 # Stands for Airflow: a component with a child, both deaf to SIGTERM.
 PROGRAM = """
-import contextlib, os, sys, time
+import contextlib, os, signal, sys, time
 from pathlib import Path
 from dev.quickstart_app import processes
 
 processes.airflow_command = lambda *words: ["sh", "-c", "trap '' TERM; sleep 300 & echo $!; wait; wait"]
 processes.PATIENCE = 0.3
+signal.signal(signal.SIGINT, signal.default_int_handler)
 logs = Path(sys.argv[1])
 with processes.AirflowProcesses(os.environ, logs) as airflow:
     airflow.start("one", "x")
