@@ -6,7 +6,7 @@ import pathlib
 from typing import TYPE_CHECKING, Any
 
 from dag_factory.diagnostics import Path, Problem, SpecError
-from dag_factory.source.plain_form import read_plain_form
+from dag_factory.source.reader import Reader, Unreadable
 from dag_factory.source.text import MAX_BYTES, Mistake, decode
 
 if TYPE_CHECKING:
@@ -85,17 +85,11 @@ def read_document(data: bytes, file: str) -> Document:
     :param data: the file's bytes
     :param file: the file as problems name it
     :raises SourceError: the bytes are not UTF-8 text, not YAML, or use what a spec may not: duplicate keys,
-        anchors,
-        aliases, tags, merge keys, several documents
+        anchors, aliases, tags, merge keys, several documents
     """
     text = decode(data)
     if isinstance(text, Mistake):
         raise _source_error(file, [text])
-    values = read_plain_form(text)
-    if values is not None:
-        return Document(text, values)
-    from dag_factory.source.reader import Reader, Unreadable
-
     reader = Reader(text)
     try:
         document = Document(text, reader.read())

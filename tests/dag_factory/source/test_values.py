@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from dag_factory.diagnostics import Problem
 from dag_factory.source import SourceError, read_document
-from dag_factory.source.plain_form import read_plain_form
 from dag_factory.source.reader import Reader, Unreadable
 
 VALID = sorted((pathlib.Path(__file__).parents[2] / "flows" / "valid").glob("*.yaml"))
@@ -69,10 +68,6 @@ def test_pure_python_reads_the_same(path: pathlib.Path, monkeypatch: pytest.Monk
     assert Reader(text).read() == with_libyaml
 
 
-def test_the_plain_form_covers_how_specs_are_written() -> None:
-    assert sum(read_plain_form(text) is not None for text in SPECS) >= len(SPECS) - 1
-
-
 _PIECES = st.sampled_from(
     [
         *"ab: -#[]{},|>'\"&*!%@`?\\\n$.~\x85é",
@@ -100,23 +95,6 @@ def _mutated(draw: st.DrawFn) -> str:
         end = min(len(text), start + draw(st.integers(0, 8)))
         text = text[:start] + draw(_PIECES) + text[end:]
     return text
-
-
-def _by_the_parser(text: str) -> object:
-    reader = Reader(text)
-    try:
-        values = reader.read()
-    except Unreadable:
-        return None
-    return None if reader.mistakes else values
-
-
-@settings(max_examples=400, deadline=None)
-@given(st.one_of(_mutated(), st.lists(_PIECES, max_size=30).map("".join)))
-def test_the_plain_form_is_read_as_the_yaml_parser_reads_it(text: str) -> None:
-    plain = read_plain_form(text)
-    if plain is not None:
-        assert plain == _by_the_parser(text)
 
 
 @settings(max_examples=300, deadline=None)
