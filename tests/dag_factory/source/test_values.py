@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dag_factory.diagnostics import Problem
 from dag_factory.source import SourceError, read_document
-from dag_factory.source.reader import Reader, Unreadable
+from dag_factory.source.reader import Reader
 
 VALID = sorted((pathlib.Path(__file__).parents[2] / "flows" / "valid").glob("*.yaml"))
 SPECS = [path.read_text(encoding="utf-8") for path in VALID]
