@@ -1,0 +1,136 @@
+"""Every configuration and every JSON value in the documents is accepted by what reads it."""
+
+from __future__ import annotations
+
+import configparser
+import inspect
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from airflow._shared.module_loading import import_string
+
+from dms_provider.dialects import CONN_TYPES, dialect
+from dms_provider.sessions.source import SourceError, open_source
+from dms_provider.sessions.table import SOURCE_TYPES
+from dms_provider.variables.run_conf import read_run_conf
+from dms_provider.variables.run_times import parse_time
+from dms_provider.variables.values import Data
+from tests.docs.markdown import DMS_PROVIDER, DOCUMENTS, Example, examples, tables_with
+
+ALL = [example for document in DOCUMENTS for example in examples(document)]
+KNOWN: dict[str, set[tuple[str, ...]]] = {
+    "yaml": {(), ("flow",), ("broken",)},
+    "python": {("dag",), ("dag", "folder")},
+    "console": {()},
+    "json": {("bundles",), ("conf",), ("extra",), ("xcom",), ("settings",)},
+    "ini": {()},
+    "text": {()},
+}
+"""Every kind of example that some test runs; ``text`` is the grammar of conditions."""
+
+
+def of(kind: str) -> list[Example]:
+    return [example for example in ALL if example.language == "json" and example.words == (kind,)]
+
+
+def bundle_lists() -> list[Any]:
+    """Return every list of bundles, as JSON and as the lines of a configuration file."""
+    texts = [(str(example), example.text) for example in of("bundles")]
+    for example in ALL:
+        if example.language == "ini":
+            parser = configparser.RawConfigParser()
+            parser.read_string(example.text)
+            texts.append((str(example), parser["dag_processor"]["dag_bundle_config_list"]))
+    return [pytest.param(json.loads(text), id=place) for place, text in texts]
+
+
+def test_every_example_is_of_a_kind_that_a_test_runs() -> None:
+    assert [str(e) for e in ALL if e.words not in KNOWN.get(e.language, set())] == []
+
+
+@pytest.mark.parametrize("bundles", bundle_lists())
+def test_airflow_can_make_the_bundles(bundles: list[dict[str, Any]]) -> None:
+    for bundle in bundles:
+        if "git" in json.dumps(bundle):
+            pytest.importorskip("airflow.providers.git", reason="the Git provider is not installed")
+        made = import_string(bundle["classpath"])(name=bundle["name"], **bundle["kwargs"])
+        assert made.name == bundle["name"]
+
+
+@pytest.mark.parametrize("example", of("conf"), ids=str)
+def test_a_conf_says_what_it_means(example: Example) -> None:
+    given = json.loads(example.text)
+    conf = read_run_conf(given)
+    assert conf.business_time is not None
+    assert parse_time(conf.business_time, "America/New_York").isoformat() == given["dms"]["business_time"]
+    assert {name: value.elements for name, value in conf.outputs.items()} == {
+        name: (None if value is None else str(value),) for name, value in given["dms"]["outputs"].items()
+    }
+
+
+@pytest.mark.parametrize("example", of("extra"), ids=str)
+def test_the_extras_of_a_connection(example: Example, monkeypatch: pytest.MonkeyPatch) -> None:
+    extra = json.loads(example.text)
+    connection = {"conn_type": "sqlite", "host": ":memory:", "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_GUARDED", json.dumps(connection))
+    for owner in extra["allowed_owners"]:
+        source = open_source("guarded", owner=owner, timeout=timedelta(hours=14))
+        assert source.limit == extra["statement_timeout"]
+    with pytest.raises(SourceError, match="mallory"):
+        open_source("guarded", owner="mallory", timeout=None)
+
+
+@pytest.mark.parametrize("example", of("xcom"), ids=str)
+def test_an_xcom_holds_outputs(example: Example) -> None:
+    stored = json.loads(example.text)
+    assert {name: Data.from_xcom(value).to_xcom() for name, value in stored.items()} == stored
+
+
+@pytest.mark.parametrize("example", of("settings"), ids=str)
+def test_the_settings_of_an_editor_name_the_schema_that_a_command_wrote(example: Example) -> None:
+    (path,) = json.loads(example.text)["yaml.schemas"]
+    written = [text for e in ALL if e.language == "console" for text in e.text.splitlines()]
+    assert f"$ python -m dag_factory schema > {path.removeprefix('./')}" in written
+
+
+def test_the_table_of_data_sources() -> None:
+    (table,) = tables_with(DMS_PROVIDER, "connection type", "dialect", "runs SQL", "transaction", "driver")
+    assert sorted(row[0] for row in table.rows) == sorted(CONN_TYPES)
+    for conn_type, name, runs, transaction, driver in table.rows:
+        assert dialect(conn_type).name == name
+        source = SOURCE_TYPES.get(conn_type)
+        assert runs == ("yes" if source else "no"), conn_type
+        if source:
+            assert transaction == ("yes" if source.server.transactions else "no"), conn_type
+            assert driver == source.provider, conn_type
+
+
+@pytest.mark.parametrize(
+    ("name", "module"),
+    [
+        ("SingleInstanceSQLOperator", "single_instance_sql"),
+        ("SQLAssignmentOperator", "sql_assignment"),
+        ("ConditionalBranchOperator", "conditional_branch"),
+    ],
+)
+def test_the_tables_of_an_operators_arguments(name: str, module: str) -> None:
+    shown = {
+        row[0]: row[2]
+        for table in tables_with(DMS_PROVIDER, "argument", "type", "default", "meaning")
+        if table.headings[-1] in ("Operators", name)
+        for row in table.rows
+    }
+    operator = import_string(f"dms_provider.operators.{module}.{name}")
+    arguments = {
+        argument.name: argument.default
+        for argument in inspect.signature(operator.__init__).parameters.values()
+        if argument.kind is inspect.Parameter.KEYWORD_ONLY
+    }
+    assert set(shown) == set(arguments)
+    for argument, default in arguments.items():
+        if default is inspect.Parameter.empty:
+            assert shown[argument] == "required"
+        elif default is not None:
+            assert shown[argument] == str(default)
