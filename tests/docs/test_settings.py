@@ -21,12 +21,12 @@ from tests.docs.markdown import DMS_PROVIDER, DOCUMENTS, Example, examples, tabl
 
 ALL = [example for document in DOCUMENTS for example in examples(document)]
 KNOWN: dict[str, set[tuple[str, ...]]] = {
-    "yaml": {(), ("flow",), ("broken",)},
+    "yaml": {(), ("flow",), ("broken",), ("refused",)},
     "python": {("dag",), ("dag", "folder")},
     "console": {()},
     "json": {("bundles",), ("conf",), ("extra",), ("xcom",), ("settings",)},
     "ini": {()},
-    "text": {()},
+    "text": {(), ("refusal",)},
 }
 """Every kind of example that some test runs; ``text`` is the grammar of conditions."""
 
