@@ -1,4 +1,4 @@
-"""Operators, sensors, hooks, triggers and policies that run Alibaba Cloud DMS task flows on Apache Airflow."""
+"""Operators, sensors, hooks, triggers and policies that run DMS task flows on Apache Airflow."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from airflow.sdk import BaseOperator
 from dms_provider.variables.references import Reference, parse_references, splice
 from dms_provider.variables.run_times import run_times
 from dms_provider.variables.scope import FlowScope, author_values, resolve
-from dms_provider.variables.values import Value
+from dms_provider.variables.values import Data, Value
 
 if TYPE_CHECKING:
     import jinja2
@@ -112,10 +112,20 @@ class FlowOperator(BaseOperator):
         return self._written[field]
 
     def resolve(self, names: Iterable[str], context: Context) -> dict[str, Value]:
-        """Return the values, in this run, of the names that a text of the node refers to."""
-        return resolve(
+        """Return the values, in this run, of the names that a text of the node refers to.
+
+        :raises OutputError: an output is not what the node that gives it declares
+        """
+        from dms_provider.operators.outputs import as_declared
+
+        values = resolve(
             names, scope=self.scope, node_variables=self.variables, inputs=self.inputs, context=context
         )
+        for name, value in values.items():
+            if isinstance(value, Data) and name in self.inputs:
+                giver = self.dag.task_dict.get(self.inputs[name]) if self.has_dag() else None
+                values[name] = as_declared(name, value, giver)
+        return values
 
     def _shown(self, text: str, context: Context) -> str:
         try:

@@ -52,6 +52,30 @@ class Output:
         return self.row == "all" or self.column == "all"
 
 
+def as_declared(name: str, data: Data, giver: object) -> Data:
+    """Return an output as the node that gives it declares it.
+
+    Whoever can write to XCom, or trigger the run, gives elements; the text between them and what they may be
+    stay the author's.
+
+    :param name: of the output
+    :param data: what was found in XCom or in the run's conf
+    :param giver: the operator of the node that gives it
+    :raises OutputError: it is not what that node declares
+    """
+    declared = getattr(giver, "outputs", {}).get(name)
+    if data.is_list and not (isinstance(declared, Output) and declared.is_list):
+        raise OutputError(name, "a list was stored, but its node gives a single value; run that node again")
+    if not isinstance(declared, Output):
+        return data
+    try:
+        for element in data.elements:
+            check_type(element, declared.type)
+    except CellError as error:
+        raise OutputError(name, f"what was stored or given is not what its node declares: {error}") from None
+    return Data(data.elements, combiner=declared.combiner if data.is_list else None, type=declared.type)
+
+
 class OutputCollector:
     """Takes outputs out of rows as they come, and keeps nothing else.
 
