@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk import BaseOperator
 
 from dms_provider.variables.references import Reference, parse_references, splice
+from dms_provider.variables.run_conf import RunConfError, read_run_conf
 from dms_provider.variables.run_times import run_times
 from dms_provider.variables.scope import FlowScope, author_values, resolve
 from dms_provider.variables.values import Data, Value
@@ -91,7 +92,13 @@ class FlowOperator(BaseOperator):
             setattr(self, field, self._shown(text, context))
 
     def execute(self, context: Context) -> Any:
-        """Log the times of the run, and do the node's work."""
+        """Log the times of the run, and do the node's work.
+
+        :raises RunConfError: the conf cannot be understood, or asks for a kind of run that there is not
+        """
+        asked = read_run_conf(context["dag_run"].conf)
+        if kinds := [name for name in ("dry_run", "node", "from_node") if getattr(asked, name)]:
+            raise RunConfError(f"{', '.join(kinds)}: this version knows no such run; nothing was executed")
         times = run_times(context["dag_run"], self.scope.timezone)
         self.log.info(
             "Business time %s, run time %s (%s)",
