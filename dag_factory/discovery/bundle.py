@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import re
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -73,24 +75,30 @@ class FlowBundle(BaseDagBundle):
 
         A task start reads and checks no other spec than its own (:mod:`dag_factory.discovery.search`).
         """
-        self._specs.initialize()
         if (dag_id := get_parsing_context().dag_id) is not None:
+            # the bundle behind fetches its newest version if none is asked for
+            fetches = self.supports_versioning and self.version is None
+            with self._alone() if fetches else contextlib.nullcontext():
+                self._specs.initialize()
             if self._layout.prepare(self._specs.path, dag_id=dag_id, version=self.version):
                 self._drop_unused_layouts()
         else:
-            self._fetched_at = time.monotonic()
-            self._lay_out()
+            with self._alone():
+                self._specs.initialize()
+                self._fetched_at = time.monotonic()
+                self._lay_out()
         super().initialize()
 
     def refresh(self) -> None:
         """Look for changed specs, in the bundle behind at its own interval."""
         now = time.monotonic()
-        if self.supports_versioning or (
-            self._fetched_at is None or now - self._fetched_at >= self._specs.refresh_interval
-        ):
-            self._specs.refresh()
-            self._fetched_at = now
-        self._lay_out()
+        with self._alone():
+            if self.supports_versioning or (
+                self._fetched_at is None or now - self._fetched_at >= self._specs.refresh_interval
+            ):
+                self._specs.refresh()
+                self._fetched_at = now
+            self._lay_out()
 
     def get_current_version(self) -> str | BundleVersion | None:
         """Return the version of the bundle behind."""
@@ -112,18 +120,29 @@ class FlowBundle(BaseDagBundle):
 
         return re.sub(r"\{([^{}]+)\}", fill_in, template)
 
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Let no other process fetch or lay out these specs meanwhile.
+
+        Airflow's own lock, :meth:`lock`, goes by the bundle's name, which the bundle behind has as well: it
+        takes that one whenever it fetches.
+        """
+        self.base_dir.mkdir(parents=True, exist_ok=True)
+        with (self.base_dir / "flows.lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
     def _lay_out(self) -> None:
         # only who lays out flows needs their whole language
         from dag_factory.discovery.survey import Survey, survey
 
         layout = self._layout
-        with self.lock():
-            layout.prepare(self._specs.path, version=self.version)
-            before = Survey.from_json(layout.state.read_bytes()) if layout.state.is_file() else Survey()
-            now = survey(self._specs.path, before)
-            layout.write(now.flows, now.stubs, now.changed)
-            write_if_changed(layout.state, now.to_json())
-            self._drop_unused_layouts()
+        layout.prepare(self._specs.path, version=self.version)
+        before = Survey.from_json(layout.state.read_bytes()) if layout.state.is_file() else Survey()
+        now = survey(self._specs.path, before)
+        layout.write(now.flows, now.stubs, now.changed)
+        write_if_changed(layout.state, now.to_json())
+        self._drop_unused_layouts()
 
     def _drop_unused_layouts(self) -> None:
         """Remove layouts of versions that Airflow has removed, or never had to keep track of."""

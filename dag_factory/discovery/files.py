@@ -23,6 +23,8 @@ _CLOCK_TICK_NS = 100_000_000
 def find_specs(folder: Path) -> list[str]:
     """Find the specs below a folder, by Airflow's own ``.airflowignore`` rules.
 
+    What Git keeps in ``.git`` is none, although its files have the names of branches.
+
     :param folder: the DAGs folder, or a part of it
     :return: paths below ``folder``, sorted, parts joined by ``/``
     :raises RuntimeError: symbolic links form a loop
@@ -32,7 +34,7 @@ def find_specs(folder: Path) -> list[str]:
     return sorted(
         path[start:]
         for path in find_path_from_directory(str(folder), ".airflowignore", syntax)
-        if path.endswith(SPEC_SUFFIXES) and os.path.isfile(path)
+        if path.endswith(SPEC_SUFFIXES) and "/.git/" not in path[start - 1 :] and os.path.isfile(path)
     )
 
 
