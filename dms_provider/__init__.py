@@ -1,4 +1,4 @@
-"""Operators, sensors, hooks, triggers and policies that run DMS task flows on Apache Airflow."""
+"""What runs DMS task flows on Apache Airflow: operators, a timetable, and the languages of their texts."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """A spec file's bytes become plain values, and the place of each value where somebody asks for it.
 
 Values are read as written: a scalar stays the text its author typed (``12:30``, ``007``, ``no``), the
-models decide
-what it means. A value left empty is ``None``; ``null`` and ``~`` are the texts ``null`` and ``~``.
+models decide what it means. A value left empty is ``None``; ``null`` and ``~`` are the texts ``null`` and
+``~``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """The language: what a flow spec can say, as models.
 
-Imports no Airflow. Models of node types are imported when a flow uses them: see
-:mod:`dag_factory.spec.nodes`.
+Imports no Airflow. Models of node types are imported when a flow uses them (:mod:`dag_factory.spec.nodes`).
 """
 
 from __future__ import annotations
@@ -24,8 +23,10 @@ def json_schema() -> dict[str, Any]:
 
 
 def parse_partly(values: dict[str, Any]) -> Parsed:
-    """Return what can be read of a spec with mistakes, and its mistakes: see
-    :mod:`dag_factory.spec.partly`."""
+    """Return what can be read of a spec with mistakes, and its mistakes.
+
+    :param values: of a :class:`dag_factory.source.Document`
+    """
     from dag_factory.spec.partly import parse_partly as parse
 
     return parse(values)

@@ -23,7 +23,7 @@ def editor_schema() -> dict[str, Any]:
     """Return the JSON Schema of a spec, draft 2020-12."""
     Flow.model_rebuild()
     schema = Flow.model_json_schema(schema_generator=_Generator)
-    return {"$schema": DIALECT, "title": "Flow spec of Alibaba Cloud DMS task orchestration", **schema}
+    return {"$schema": DIALECT, **schema, "title": "Flow spec of Alibaba Cloud DMS task orchestration"}
 
 
 class _Generator(GenerateJsonSchema):

@@ -26,8 +26,7 @@ class Parsed:
     """What a spec says, as far as it could be read.
 
     :param flow: without what is wrong; a node with mistakes is a :class:`BrokenNode`. ``None`` where
-        ``nodes`` is no
-        mapping. Good for looking for more mistakes, never for building
+        ``nodes`` is no mapping. Good for looking for more mistakes, never for building
     :param findings: all that the models refuse
     """
 

@@ -65,7 +65,7 @@ _TAG: Final = (
     rf"(?:{_OUTSIDE_DATA}{_characters(_LETTERS + _DIGITS + '_')})*)?"
 )
 # what may part 'a' 'b' in PostgreSQL
-_LINE_COMMENTS_BETWEEN = r"(?:[ \t\f\v]|--[^\n\r]*)*[\n\r](?:[ \t\n\r\f\v]|--[^\n\r]*[\n\r])*"
+_LINE_COMMENTS_BETWEEN = r"[ \t\f\v]*(?:--[^\n\r]*)?[\n\r](?:[ \t\n\r\f\v]|--[^\n\r]*[\n\r])*"
 _SPACE: Final = r"[ \t\n\r\f\v]"
 _SPACES: Final = re.compile(f"{_SPACE}*")
 _NESTED_BOUND = re.compile(r"/\*|\*/")
@@ -139,7 +139,7 @@ class Lexicon:
                 if kinds[index] is _NESTED:
                     start, terminated = _end_of_nested_comment(text, match.start())
                     yield COMMENT if terminated else UNTERMINATED, match.start(), start
-                    start = _SPACES.match(text, start).end()  # type: ignore[union-attr]
+                    start = _SPACES.match(text, start).end()  # type: ignore[union-attr]  # as above
                     break
                 yield kinds[index], match.start(), match.end(index)
             else:

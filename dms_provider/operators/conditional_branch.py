@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import SkipMixin
+from airflow.sdk import SkipMixin
 
 from dms_provider.operators.base import FlowOperator
 from dms_provider.variables.scope import FlowScope

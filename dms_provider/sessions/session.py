@@ -101,11 +101,6 @@ class Session:
     ) -> None:
         self.close()
 
-    @property
-    def stopped(self) -> bool:
-        """Whether :meth:`kill` was called."""
-        return self._stopped
-
     def execute(self, sql: str, *, is_query: bool = False) -> int | None:
         """Run one statement to its end, and keep nothing of its result.
 

@@ -1,4 +1,4 @@
-"""Nodes with mistakes."""
+"""A node with mistakes, in the place of the model that could not read it."""
 
 from __future__ import annotations
 

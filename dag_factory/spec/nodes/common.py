@@ -18,8 +18,8 @@ from dag_factory.spec.scalars import Duration, PositiveDuration, Something, Text
 
 TextKind = Literal["sql", "script", "condition", "value", "expression", "author"]
 """What a text with references is: whole statements, a script, a condition, a value that becomes a bound
-parameter, a
-part of a statement (``where``, the name of a table or column), or a text in which no data may stand."""
+parameter, a part of a statement (``where``, the name of a table or column), or a text in which no data may
+stand."""
 
 RetryCount = Annotated[
     int,
