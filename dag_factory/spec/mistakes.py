@@ -25,6 +25,9 @@ _TYPES = {
     "model_type": "a mapping of KEY: VALUE",
     "model_attributes_type": "a mapping of KEY: VALUE",
 }
+_MAPPING_TYPES = ("model_type", "model_attributes_type")
+_MAY_BE_EMPTY = ("description", "combiner", "if_empty")
+"""Keys whose text may have no character."""
 
 
 def findings_of(error: ValidationError, model: type[BaseModel], above: Path = ()) -> Iterator[Finding]:
@@ -54,13 +57,15 @@ def _fallback(problem: Any, above: Path, model: type[BaseModel]) -> Finding:
     if expected is None:
         return Finding(path, "wrong-value", f"{found_words(problem['input'])} cannot stand here", at_key)
     value = problem["input"]
+    if problem["type"] in _MAPPING_TYPES and (keys := keys_at(model, problem["loc"])):
+        expected = f"a mapping with {', '.join(keys)}"
     suggestion = None
     if problem["type"] == "tuple_type" and isinstance(value, str) and value.strip():
         suggestion = f"[{value}]" if len(value) <= 60 else None
     message = f"expected {expected}, found {found_words(value)}"
     if value is None:
         message = f"expected {expected.split(';')[0]}, found nothing; write a value, or leave the key out"
-        if expected == "text":
+        if path[-1] in _MAY_BE_EMPTY or path[-2:-1] == ("constants",):
             message += " ('' is the empty text)"
     return Finding(path, "wrong-type", message, at_key, suggestion=suggestion)
 
@@ -94,7 +99,11 @@ def _literal(problem: Any, above: Path, model: type[BaseModel]) -> Finding:
     message = f"expected one of {', '.join(allowed)}, found {found_words(value)}"
     if not isinstance(value, str):
         return Finding(path, "wrong-type", message, at_key)
-    return Finding(path, "wrong-value", message, at_key, suggestion=closest(value.lower(), allowed))
+    word = value.lower()
+    begun = (known for known in allowed if len(known) >= 3 and word.startswith(known))
+    return Finding(
+        path, "wrong-value", message, at_key, suggestion=next(begun, None) or closest(word, allowed)
+    )
 
 
 def _pattern(problem: Any, above: Path, model: type[BaseModel]) -> Finding:
@@ -114,12 +123,13 @@ def _limit(problem: Any, above: Path, model: type[BaseModel]) -> Finding:
 
 def _too_few(problem: Any, above: Path, model: type[BaseModel]) -> Finding:
     path, at_key = _path(problem, above)
-    return Finding(path, "wrong-value", f"at least {problem['ctx']['min_length']} must be given", at_key)
+    return Finding(path, "wrong-value", "this is empty; give at least one", at_key)
 
 
 def _too_many(problem: Any, above: Path, model: type[BaseModel]) -> Finding:
     path, at_key = _path(problem, above)
-    return Finding(path, "wrong-value", f"at most {problem['ctx']['max_length']} can be given", at_key)
+    most, given = problem["ctx"]["max_length"], len(problem["input"])
+    return Finding(path, "wrong-value", f"at most {most} can be given, found {given}", at_key)
 
 
 _WORDS: dict[str, Callable[[Any, Path, type[BaseModel]], Finding]] = {
@@ -144,14 +154,27 @@ def _path(problem: Any, above: Path) -> tuple[Path, bool]:
 
 def keys_at(model: type[BaseModel], path: Path) -> list[str]:
     """Return the keys that the mapping at a path below a model can have."""
-    here: Any = model
+    here: type[BaseModel] | None = model
+    holds_many = False
     for step in path:
-        if isinstance(here, type) and issubclass(here, BaseModel):
-            field = next((f for name, f in here.model_fields.items() if step in (name, f.alias)), None)
-            here = _model_of(field) if field else None
-        if here is None:
+        if holds_many:
+            holds_many = False
+            continue
+        field = next((f for name, f in here.model_fields.items() if step in (name, f.alias)), None)
+        here = _model_of(field) if field else None
+        if field is None or here is None:
             return []
-    return [field.alias or name for name, field in here.model_fields.items()]
+        holds_many = _holds_many(field.annotation)
+    return [] if holds_many else [field.alias or name for name, field in here.model_fields.items()]
+
+
+def _holds_many(annotation: Any) -> bool:
+    """Return whether a value is a list or mapping of what its model describes."""
+    if get_origin(annotation) in (tuple, dict):
+        return True
+    if get_origin(annotation) in (Annotated, Union, types.UnionType):
+        return any(_holds_many(part) for part in get_args(annotation))
+    return False
 
 
 def _model_of(field: FieldInfo) -> type[BaseModel] | None:

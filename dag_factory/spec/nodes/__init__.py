@@ -44,6 +44,7 @@ def raise_type_mistake(given: Any) -> NoReturn:
     :raises ValidationError: always
     """
     where: Path = ("type",)
+    found = []
     if not isinstance(given, dict):
         mistake = spec_error(
             f"expected a node, a mapping with 'type', found {found_words(given)}", code="wrong-type"
@@ -52,6 +53,9 @@ def raise_type_mistake(given: Any) -> NoReturn:
     elif "type" not in given:
         mistake = spec_error(f"key 'type' is missing; one of {', '.join(NODE_TYPES)}", code="missing-key")
         where = ()
+        if meant := next((key for key in given if closest(key.lower(), ["type"])), None):
+            unknown = spec_error(f"unknown key '{meant}'", code="unknown-key", suggestion="type", key=True)
+            found.append(InitErrorDetails(type=unknown, loc=(meant,), input=given[meant]))
     elif not isinstance(given["type"], str):
         mistake = spec_error(f"expected a node type, found {found_words(given['type'])}", code="wrong-type")
     else:
@@ -61,9 +65,8 @@ def raise_type_mistake(given: Any) -> NoReturn:
             code="unknown-type",
             suggestion=closest(word.lower().replace("-", "_"), NODE_TYPES),
         )
-    raise ValidationError.from_exception_data(
-        "Node", [InitErrorDetails(type=mistake, loc=where, input=given)]
-    )
+    found.append(InitErrorDetails(type=mistake, loc=where, input=given))
+    raise ValidationError.from_exception_data("Node", found)
 
 
 class NodeByType:

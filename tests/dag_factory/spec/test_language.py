@@ -187,6 +187,24 @@ MISTAKES = [
 ]
 
 
+WORDS = [
+    (f"{QUERY}, outputs: {{x: {{row: 0, column: 0, default: 5}}}}", "row, column, combiner, type, if_empty"),
+    (f"{AUDIT}, rules: [{{metric: row_count, check: < 1, colum_: x}}]", "did you mean column?"),
+    (f"{SQL}, sql: x, retry: 3", "a mapping with count, interval, found '3'"),
+    (f"{SQL}, sql: x, name: ", "expected text, found nothing; write a value, or leave the key out"),
+    (f"{ECS}, script: x, instance: []", "this is empty; give at least one"),
+    ("Type: single_instance_sql, database: w", "unknown key 'Type'; did you mean type?"),
+]
+
+
+@pytest.mark.parametrize(("node", "words"), WORDS, ids=[node for node, _ in WORDS])
+def test_a_message_says_what_would_be_right(node: str, words: str) -> None:
+    found = parse(f"{BASE}  n: {{{node.replace('instance: i, script: x, ', 'script: x, ')}}}\n")
+    assert isinstance(found, list)
+    told = [f"{f.message}; did you mean {f.suggestion}?" if f.suggestion else f.message for f in found]
+    assert any(message.endswith(words) for message in told), told
+
+
 @pytest.mark.parametrize(("written", "path", "code", "suggestion"), MISTAKES, ids=[m[0] for m in MISTAKES])
 def test_a_mistake_is_told(written: str, path: str, code: str, suggestion: str | None) -> None:
     text = f"{BASE}  {written}\n" if path.startswith("nodes.") else f"{BASE}{written}\n"
