@@ -14,7 +14,7 @@ from typing import Final, Literal
 from dms_provider.dialects import lexer
 from dms_provider.dialects.base import Dialect
 from dms_provider.dialects.modes import Mode
-from dms_provider.dialects.sources import Source
+from dms_provider.dialects.sources import PLACEHOLDER, Source
 
 PlaceKind = Literal["literal", "code", "identifier", "bare", "comment", "forbidden"]
 
@@ -90,6 +90,8 @@ class _Statement:
         self._mode = mode
         self.in_body = False
         self.nests_code = False
+        self._inspected = -1
+        self._escaped_quote = False
 
     def places(self, tokens: Sequence[lexer.Token]) -> Iterator[Place]:
         executable = False
@@ -120,7 +122,7 @@ class _Statement:
         if kind in _QUOTED:
             return self._literal(token, offset, before)
         if kind == lexer.ESCAPE_STRING:
-            if _OPEN_ESCAPE.search(text, start, offset):
+            if _OPEN_ESCAPE.search(text, self._behind_last(start, offset), offset):
                 return _behind_backslash(kind)
             return self._code(kind, "in a literal E'…'", _PLAIN_LITERAL)
         if kind == lexer.DOLLAR_STRING:
@@ -150,11 +152,9 @@ class _Statement:
             return _forbidden(kind, "behind UESCAPE", "write the character itself")
         if self._mode.backslash_escapes:
             open_escape = _OPEN_ESCAPE if self._dialect.rules.escape_strings else _OPEN_BACKSLASH
-            if open_escape.search(text, opening + 1, offset):
+            if open_escape.search(text, self._behind_last(opening + 1, offset), offset):
                 return _behind_backslash(kind)
-        if quote in text[opening + 1 : end - 1] or (
-            self._mode.backslash_escapes and _has_escaped_quote(text[opening + 1 : end - 1])
-        ):
+        if self._has_escaped_quote(opening, end, quote):
             return self._code(kind, "in a literal with an escaped quote in it", _PLAIN_LITERAL, quote)
         if self.nests_code:
             return self._code(
@@ -164,6 +164,18 @@ class _Statement:
             return self._code(kind, "in the body of a routine or block", "use a parameter or a table", quote)
         where = "in a national literal" if kind == lexer.NATIONAL else "in a literal"
         return Place("literal", kind, where, "keep such values out of SQL texts", quote)
+
+    def _behind_last(self, start: int, offset: int) -> int:
+        """Return where to look for an escape: no escape reaches over the reference before this one."""
+        return max(start, self._source.text.rfind(PLACEHOLDER, start, offset) + 1)
+
+    def _has_escaped_quote(self, opening: int, end: int, quote: str) -> bool:
+        # a list puts thousands of references into one literal, which is looked at once
+        if self._inspected != opening:
+            inside = self._source.text[opening + 1 : end - 1]
+            escapes = self._mode.backslash_escapes and _has_escaped_quote(inside)
+            self._inspected, self._escaped_quote = opening, quote in inside or escapes
+        return self._escaped_quote
 
     def _code(self, kind: str, where: str, remedy: str, quote: str = "") -> Place:
         return Place("code", kind, where, remedy, quote, self.in_body)

@@ -36,18 +36,31 @@ class Finished(Protocol):
     spans: list[Span]
 
 
-def stands_in_place(text: str, span: Span, place: Place, dialect: Dialect, mode: Mode) -> bool:
-    """Return whether a harmless value stands in the kind of token that its reference stood in."""
+def misplaced(
+    text: str, spans: Sequence[Span], places: Sequence[Place], dialect: Dialect, mode: Mode
+) -> int | None:
+    """Return the index of the first harmless value that does not stand in the kind of token that its
+    reference stood in; ``None`` where all do.
+
+    :param spans: of the values in ``text``, in their order, with the place of each
+    """
+    number = 0
+    for token in dialect.lexicon(mode).tokens(text):
+        while number < len(spans) and spans[number][0] < token[2]:
+            if not _stands_in(token, spans[number], places[number]):
+                return number
+            number += 1
+    return number if number < len(spans) else None
+
+
+def _stands_in(token: lexer.Token, span: Span, place: Place) -> bool:
+    kind, begin, behind = token
     start, end = span
-    for kind, begin, behind in dialect.lexicon(mode).tokens(text):
-        if behind <= start:
-            continue
-        if place.kind == "bare":
-            return kind in (lexer.WORD, lexer.NUMBER) and start < begin and behind < end
-        if place.token == lexer.WORD:
-            return kind in (lexer.WORD, lexer.NUMBER) and begin <= start and end <= behind
-        return kind == place.token and begin < start and end < behind
-    return False
+    if place.kind == "bare":
+        return kind in (lexer.WORD, lexer.NUMBER) and start < begin and behind < end
+    if place.token == lexer.WORD:
+        return kind in (lexer.WORD, lexer.NUMBER) and begin <= start and end <= behind
+    return kind == place.token and begin < start and end < behind
 
 
 def same_shape(final: Finished, harmless: Finished, dialect: Dialect, mode: Mode) -> bool:

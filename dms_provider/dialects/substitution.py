@@ -15,7 +15,7 @@ from dms_provider.dialects.base import Dialect
 from dms_provider.dialects.modes import Mode, Repertoire
 from dms_provider.dialects.placement import Place, places
 from dms_provider.dialects.refusals import RefusedValue
-from dms_provider.dialects.safety import same_shape, stands_in_place
+from dms_provider.dialects.safety import misplaced, same_shape
 from dms_provider.dialects.sources import Source
 from dms_provider.variables.references import DataReference, Text
 from dms_provider.variables.values import Data
@@ -63,9 +63,12 @@ def substitute(statement: Text, dialect: Dialect, mode: Mode | None = None) -> s
     for (start, end), piece in zip(final.spans, final.values, strict=True):
         if piece.place.kind == "code" and "--" in final.text[max(start - 1, 0) : end + 1]:
             raise _refused(piece, f"{piece.place.where} beside a minus, as it would begin a comment")
-    for span, piece in zip(harmless.spans, harmless.values, strict=True):
-        if not stands_in_place(harmless.text, span, piece.place, dialect, mode):
-            raise _refused(piece, "here, as the text around it changes its meaning beside a value")
+    places_of_values = [piece.place for piece in harmless.values]
+    wrong = misplaced(harmless.text, harmless.spans, places_of_values, dialect, mode)
+    if wrong is not None:
+        raise _refused(
+            harmless.values[wrong], "here, as the text around it changes its meaning beside a value"
+        )
     if not same_shape(final, harmless, dialect, mode):
         raise _refused(final.values[0], "here, as the statement would become another one")
     return final.text
