@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 
 from dag_factory.cli.commands import COMMANDS, PROBLEM, WRONG_USAGE, Command, UsageError
-from dag_factory.cli.output import note, shown
+from dag_factory.cli.output import note, print_json, shown
 from dag_factory.diagnostics import SpecError
 
 PROGRAM = "python -m dag_factory"
@@ -30,6 +30,8 @@ def run(command: Command, arguments: argparse.Namespace) -> int:
     except SpecError as error:
         for problem in error.problems:
             note(shown(problem))
+        if arguments.output == "json":
+            print_json([problem.to_json() for problem in error.problems])
         return PROBLEM
     except UsageError as error:
         note(f"dag_factory {command.name}: {error}")

@@ -25,7 +25,7 @@ def named_specs(paths: Iterable[str], root: str | None) -> list[SpecFile]:
     for given in paths:
         path = Path(given)
         if path.is_dir():
-            found = find_specs(path)
+            found = _below(path, top) if top is not None else find_specs(path)
             if not found:
                 note(f"no flow spec (*{SPEC_SUFFIXES[0]}) lies below {given}")
             for name in found:
@@ -56,6 +56,8 @@ def find_specs(folder: Path) -> list[str]:
                 return files.find_specs(folder)
             except RuntimeError as error:
                 raise UsageError(str(error)) from None
+        if ".git" in folders:
+            folders.remove(".git")
         for name in folders:
             below = Path(base, name).resolve()
             if below in seen:
@@ -67,6 +69,18 @@ def find_specs(folder: Path) -> list[str]:
             if name.endswith(SPEC_SUFFIXES) and os.path.isfile(path := os.path.join(base, name))
         )
     return sorted(found)
+
+
+def _below(folder: Path, top: Path) -> list[str]:
+    """Find the specs below a folder; what an ignore file above it hides, up to the top, is none."""
+    here, end = os.path.abspath(folder), os.path.abspath(top)
+    above = [here]
+    while above[-1] not in (end, os.path.dirname(above[-1])):
+        above.append(os.path.dirname(above[-1]))
+    if above[-1] != end or not any(os.path.isfile(os.path.join(base, IGNORE_FILE)) for base in above[1:]):
+        return find_specs(folder)
+    found = (os.path.join(end, spec) for spec in find_specs(top))
+    return [os.path.relpath(spec, here) for spec in found if Path(spec).is_relative_to(here)]
 
 
 def _folder(root: str) -> Path:

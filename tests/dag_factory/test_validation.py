@@ -99,6 +99,18 @@ def specs(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def test_references_in_the_checks_of_rules_are_checked_and_found(specs: Path) -> None:
+    node = (
+        "{type: audit, after: [late], database: w, table: t, rules: [{metric: row_count, check: '> ${N}'}]}"
+    )
+    spec = specs / "daily.flow.yaml"
+    spec.write_text(f"{GOOD}  checked: {node.replace('N', 'worst')}\n")
+    assert validate_file(spec).inputs["checked"] == {"worst": "late"}
+    spec.write_text(f"{GOOD}  checked: {node.replace('N', 'wors')}\n")
+    (problem,) = problems_of(spec)
+    assert (problem.code, problem.line, problem.suggestion) == ("undefined-variable", 34, "worst")
+
+
 def test_a_good_flow_with_all_that_was_found_out(specs: Path) -> None:
     validated = validate_file(specs / "daily.flow.yaml")
     assert validated.flow_id == "daily"

@@ -83,10 +83,14 @@ class Node(SpecModel):
 
 
 def texts_below(value: Any, keys: tuple[str, ...], path: Path = ()) -> Iterator[tuple[Path, str]]:
-    """Give the texts at the end of ``keys`` below a model or plain values; ``*`` is every element."""
+    """Give the texts at the end of ``keys`` below a model or plain values; ``*`` is every element.
+
+    What was read of a text, such as a rule's check, has that text as its ``text``.
+    """
     if not keys:
-        if isinstance(value, str):
-            yield path, value
+        text = value if isinstance(value, str) else getattr(value, "text", None)
+        if text is not None:
+            yield path, text
         return
     first, rest = keys[0], keys[1:]
     if first == "*":

@@ -110,8 +110,9 @@ def test_what_only_the_dialect_tells(
     spec.write_text(FLOW.replace(replaced, by))
     outcome = command("preview", spec, *AT[:2], "--dialect", dialect, "--output", "json")
     assert outcome.status == 1
+    shown = outcome.json
     told = outcome.err + "".join(
-        node.get("error", "") for node in (nodes(outcome).values() if outcome.out else ())
+        node.get("error", "") for node in (shown["nodes"].values() if isinstance(shown, dict) else ())
     )
     assert part in told
 

@@ -56,8 +56,10 @@ def test_a_flow_without_schedule(command: Command, spec: Path) -> None:
 def test_a_bad_spec_is_told(command: Command, spec: Path) -> None:
     spec.write_text(FLOW.replace("02:55", "25:55"))
     outcome = command("schedule", spec, "--output", "json")
-    assert (outcome.status, outcome.out) == (1, "")
+    assert outcome.status == 1
+    assert outcome.json == command("validate", spec, "--output", "json").json
     assert outcome.err.startswith(f"{spec}:6:13: wrong-value ")
+    assert command("schedule", spec).out == ""
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,21 @@ def test_airflows_ignore_files_are_honoured(command: Command, spec: Path) -> Non
     assert command("validate", spec.parent).status == 0
 
 
+def test_ignore_files_above_the_folder_are_honoured_up_to_the_root(
+    command: Command, spec: Path, tmp_path: Path
+) -> None:
+    hidden = spec.parent / "team" / "old" / "gone.flow.yaml"
+    hidden.parent.mkdir(parents=True)
+    hidden.write_text("nonsense")
+    shown = spec.parent / "team" / "new.flow.yaml"
+    shown.write_text(FLOW)
+    (tmp_path / ".airflowignore").write_text("old/\n")
+    assert command("validate", spec.parent / "team").status == 1
+    outcome = command("validate", spec.parent / "team", "--root", tmp_path)
+    assert (outcome.status, outcome.err) == (0, "1 spec: 0 errors, 0 warnings\n")
+    assert command("validate", hidden.parent, "--root", tmp_path).err.startswith("no flow spec")
+
+
 def test_links_are_followed_and_a_loop_is_told(command: Command, spec: Path, tmp_path: Path) -> None:
     linked = tmp_path / "linked"
     linked.mkdir()
