@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -19,12 +21,11 @@ SLOW = {
     "sqlite": "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n",
 }
 ENDLESS = {
-    "postgres": "SELECT generate_series(1, 100000000)",
-    "mariadb": "SELECT seq FROM seq_1_to_100000000",
+    "postgres": "SELECT generate_series(1, 1000000000000)",
+    "mariadb": "SELECT seq FROM seq_1_to_1000000000000",
     "mysql": "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000) "
-    "SELECT a.i FROM n a, n b, n c",
-    "sqlite": "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000000) "
-    "SELECT i FROM n",
+    "SELECT a.i FROM n a, n b, n c, n d",
+    "sqlite": "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n",
 }
 
 RUNNING = {
@@ -33,6 +34,17 @@ RUNNING = {
     "mysql": "SELECT info FROM information_schema.processlist "
     "WHERE info IS NOT NULL AND id <> connection_id()",
 }
+
+
+def wait_until(condition: Callable[[], bool], what: str, *, seconds: float = 120.0) -> None:
+    """Wait until something is true, with patience for a busy machine.
+
+    :param what: is waited for; for the message
+    """
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {seconds:g} s in vain for {what}"
+        time.sleep(0.05)
 
 
 @dataclass(frozen=True)
@@ -46,12 +58,12 @@ class Database:
 
     @property
     def slow(self) -> str:
-        """A query that takes minutes."""
+        """A query of one row that takes hours."""
         return SLOW[self.kind]
 
     @property
     def endless(self) -> str:
-        """A query with millions of rows, the first of them at once."""
+        """A query whose rows go on for hours, the first of them at once."""
         return ENDLESS[self.kind]
 
     def uri_with(self, extras: str) -> str:
@@ -60,6 +72,15 @@ class Database:
 
     def source(self) -> Source:
         return open_source(self.conn_id, owner="alice", timeout=None)
+
+    def runs_a_query(self) -> bool:
+        """Whether ``slow`` or ``endless`` runs at this moment."""
+        signs = (self.slow, self.endless, "FETCH ")
+        return any(sign in statement for statement in self.statements_running() for sign in signs)
+
+    def wait_for_silence(self) -> None:
+        """Wait until no statement runs."""
+        wait_until(lambda: not self.statements_running(), "the server to be idle")
 
     def statements_running(self) -> list[str]:
         """Return what the server does at this moment, apart from this question."""

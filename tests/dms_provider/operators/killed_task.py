@@ -1,13 +1,12 @@
-"""A process that executes one node as Airflow's task runner does: SIGTERM calls ``on_kill`` and nothing else.
-
-Arguments: ``statement`` or ``assignment``, seconds of execution_timeout or 0, and the SQL.
-"""
+"""A process of its own for a node, as Airflow gives it one: SIGTERM calls ``on_kill`` and nothing else."""
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from datetime import timedelta
+from pathlib import Path
 
 from airflow.sdk.execution_time.task_runner import _run_execute_callable
 
@@ -18,20 +17,27 @@ from dms_provider.operators.sql_assignment import SQLAssignmentOperator
 from tests.dms_provider.operators.running import context_of
 
 
-def main(kind: str, timeout: str, sql: str) -> None:
+def execute(kind: str, uri: str, sql: str, timeout: float | None, answer: Path) -> None:
+    """Execute a node in this process, and write how it ended.
+
+    :param kind: ``statement`` or ``assignment``
+    :param uri: of the connection
+    :param timeout: seconds that the node may take
+    :param answer: file that gets the node's end in one line
+    """
+    os.environ["AIRFLOW_CONN_SOURCE"] = uri
     operator: FlowOperator
-    limit = timedelta(seconds=float(timeout)) if float(timeout) else None
+    limit = None if timeout is None else timedelta(seconds=timeout)
     if kind == "statement":
         operator = SingleInstanceSQLOperator(
             task_id="node", conn_id="source", sql=SpecText(sql), execution_timeout=limit
         )
     else:
-        outputs = {"x": Output("all", 0, ",")}
         operator = SQLAssignmentOperator(
             task_id="node",
             conn_id="source",
             sql=SpecText(sql),
-            outputs=outputs,
+            outputs={"x": Output("all", 0, ",")},
             max_output_bytes=1 << 40,
             execution_timeout=limit,
         )
@@ -40,10 +46,6 @@ def main(kind: str, timeout: str, sql: str) -> None:
     try:
         _run_execute_callable(context, operator.execute, operator)  # type: ignore[arg-type]  # enough of one
     except BaseException as error:
-        print(f"{type(error).__name__}: {error}", flush=True)
+        answer.write_text(f"{type(error).__name__}: {error}", encoding="utf-8")
         sys.exit(1)
-    print("success", flush=True)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+    answer.write_text("success", encoding="utf-8")

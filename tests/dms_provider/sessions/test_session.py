@@ -1,22 +1,11 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable
 
 import pytest
 
 from dms_provider.sessions.session import DatabaseError, Session, SessionStopped
 from tests.dms_provider.databases import Database
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 5.0) -> float:
-    """Wait, and return how long it took."""
-    begin = time.monotonic()
-    while not condition():
-        assert time.monotonic() - begin < seconds, "did not happen in time"
-        time.sleep(0.02)
-    return time.monotonic() - begin
 
 
 @pytest.fixture
@@ -51,9 +40,9 @@ def test_percent_signs_reach_the_server(session: Session) -> None:
         assert session.execute("SELECT '100%s'", is_query=True) == 1
 
 
-def test_no_text_holds_two_statements(database: Database, session: Session) -> None:
-    if database.kind == "postgres":
-        pytest.skip("psycopg has no such switch: the splitting alone keeps statements apart")
+# psycopg has no such switch: there the splitting alone keeps statements apart.
+@pytest.mark.parametrize("database", ["mariadb", "mysql", "sqlite"], indirect=True)
+def test_no_text_holds_two_statements(session: Session) -> None:
     with session:
         session.execute("DROP TABLE IF EXISTS dms_t")
         session.execute("CREATE TABLE dms_t (n INTEGER)")
@@ -81,12 +70,10 @@ def test_an_unfinished_transaction_is_undone(database: Database, session: Sessio
 def test_a_running_statement_is_killed_on_the_server(database: Database, session: Session) -> None:
     with session:
         timer = kill_after(session, 0.5)
-        begin = time.monotonic()
         with pytest.raises(SessionStopped, match="source"):
             session.execute(database.slow, is_query=True)
-        assert time.monotonic() - begin < 3
         timer.join()
-        assert wait_until(lambda: not database.statements_running()) < 2
+        database.wait_for_silence()
         with pytest.raises(SessionStopped):
             session.execute("SELECT 1", is_query=True)
 
@@ -103,9 +90,9 @@ def test_rows_that_are_being_fetched_are_killed_on_the_server(database: Database
     timer = kill_after(session, 0.7)
     with pytest.raises(SessionStopped):
         fetch_all()
-    assert 0 < fetched < 50_000_000
+    assert fetched > 0
     timer.join()
-    assert wait_until(lambda: not database.statements_running()) < 2
+    database.wait_for_silence()
 
 
 def test_rows_that_are_being_let_go_are_killed_on_the_server(database: Database, session: Session) -> None:
@@ -114,12 +101,12 @@ def test_rows_that_are_being_let_go_are_killed_on_the_server(database: Database,
         with pytest.raises(SessionStopped):
             session.execute(database.endless, is_query=True)
     timer.join()
-    assert wait_until(lambda: not database.statements_running()) < 2
+    database.wait_for_silence()
 
 
-def test_success_after_a_kill_is_no_success(database: Database, session: Session) -> None:
-    if database.kind not in ("mysql", "mariadb"):
-        pytest.skip("only MySQL's SLEEP() reports success when it is killed")
+# Only MySQL's SLEEP() reports success when it is killed.
+@pytest.mark.parametrize("database", ["mariadb", "mysql"], indirect=True)
+def test_success_after_a_kill_is_no_success(session: Session) -> None:
     with session:
         kill_after(session, 0.3)
         with pytest.raises(SessionStopped):
@@ -134,11 +121,9 @@ def test_a_session_that_was_stopped_before_it_began(session: Session) -> None:
 
 def test_rows_that_nobody_wants_stay_on_the_server(database: Database, session: Session) -> None:
     with session:
-        begin = time.monotonic()
         with session.query(database.endless) as query:
             assert len(query.fetch(1)) == 1
-        assert time.monotonic() - begin < 3
-        assert wait_until(lambda: not database.statements_running()) < 2
+        database.wait_for_silence()
     with Session(database.source()) as again:
         assert again.first_row("SELECT 1") == (1,)
 
@@ -160,7 +145,7 @@ def test_an_interrupted_user_leaves_nothing_running(database: Database, session:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-    assert wait_until(lambda: not database.statements_running()) < 2
+    database.wait_for_silence()
 
 
 def test_errors_hold_no_secret(database: Database) -> None:
@@ -175,15 +160,13 @@ def test_errors_hold_no_secret(database: Database) -> None:
         assert raised.value.__context__ is None
 
 
+# SQLite has no limit: its statements end with their process.
+@pytest.mark.parametrize("database", ["postgres", "mariadb", "mysql"], indirect=True)
 def test_a_statement_has_no_more_time_than_its_limit(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if database.server is None:
-        pytest.skip("SQLite has no limit, its statements end with their process")
     monkeypatch.setenv("AIRFLOW_CONN_SOURCE", database.uri_with("statement_timeout=1&allowed_owners=alice"))
     with Session(database.source()) as session:
         assert session.notes == ()
-        begin = time.monotonic()
         with pytest.raises(DatabaseError):
             session.execute(database.slow, is_query=True)
-        assert time.monotonic() - begin < 4
