@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -33,7 +32,7 @@ class Finding:
     severity: Severity = "error"
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Problem:
     """A problem with its place in a file. ``line`` and ``column`` count from 1.
 
@@ -78,5 +77,7 @@ class SpecError(ValueError):
 
 def closest(word: str, known: Iterable[str]) -> str | None:
     """Return the word of ``known`` that ``word`` was probably meant to be, if one is close."""
+    import difflib
+
     matches = difflib.get_close_matches(word, list(known), n=1, cutoff=0.7)
     return matches[0] if matches else None

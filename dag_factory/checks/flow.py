@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING
 
-from dag_factory.checks.conditions import check_condition
 from dag_factory.checks.files import FILE_KEYS, LoadedFile, UnreadableFile, load_file
 from dag_factory.checks.graph import Graph, check_graph
 from dag_factory.checks.names import Names, check_names
@@ -60,6 +59,8 @@ class FlowCheck:
     def _check_text(self, text: NodeText, variables: VariableCheck) -> Iterator[Finding]:
         kind = text.kind
         if kind == "condition":
+            from dag_factory.checks.conditions import check_condition
+
             yield from check_condition(text, self._flow.nodes[text.node_id], variables)
             return
         if "${" in text.text:

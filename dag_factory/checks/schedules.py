@@ -10,7 +10,6 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from dag_factory.diagnostics import Finding, Path
-from dms_provider.schedules import ScheduleError
 
 if TYPE_CHECKING:
     from dag_factory.spec.flow import Flow
@@ -30,6 +29,8 @@ def check_schedule(flow: Flow) -> Iterator[Finding]:
         path = ("schedule", "cron")
     else:
         return
+    from dms_provider.schedules import ScheduleError
+
     try:
         has_ended = schedule.to_schedule().has_ended(datetime.now(timezone.utc))
     except ScheduleError:

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from dag_factory.checks.names import Names
-from dag_factory.checks.scripts import unquoted
 from dag_factory.checks.statements import check_places
 from dag_factory.checks.texts import NodeText
 from dag_factory.diagnostics import Finding, closest
@@ -131,6 +130,8 @@ class VariableCheck:
                     offset=reference.start,
                 )
         elif text.kind == "script":
+            from dag_factory.checks.scripts import unquoted
+
             script_type = str(getattr(node, "script_type", "shell"))
             free = [
                 reference

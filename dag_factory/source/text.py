@@ -16,7 +16,7 @@ _OTHER_BOMS = (
     (b"\xfe\xff", "UTF-16"),
 )
 _PLAIN_BYTES = bytes([0x09, 0x0A, 0x0D, *range(0x20, 0x7F)])
-_REFUSED = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+_REFUSED = "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 
 
 class Mistake(NamedTuple):
@@ -65,7 +65,7 @@ def decode(data: bytes) -> str | Mistake:
             line, column = line_and_column(data[: error.start].decode("utf-8"), error.start)
             message = f"byte 0x{data[error.start]:02X} is not UTF-8; save the file as UTF-8"
             return Mistake(line, column, "wrong-encoding", message)
-    refused = _REFUSED.search(text)
+    refused = re.search(_REFUSED, text)
     if refused is None:
         return text
     place = line_and_column(text, refused.start())
