@@ -61,6 +61,10 @@ def build_dag(validated: Validated, *, draft: bool = False) -> DAG:
             tasks[node_id].upstream_task_ids.update(node.after)
             for upstream in node.after:
                 tasks[upstream].downstream_task_ids.add(node_id)
+    if conditions := [node_id for node_id, node in flow.nodes.items() if node.type == "conditional_branch"]:
+        from dag_factory.builder.outcome import add_outcome
+
+        add_outcome(dag, conditions)
     return dag
 
 

@@ -27,14 +27,15 @@ def flow_docs(flow: Flow, text: str, schedule: Schedule | None) -> str:
         "Scenario": flow.scenario,
         "Error handling": flow.error_handling,
         "Concurrency": flow.concurrency,
-        "Schedule": _schedule_line(schedule) if schedule else "none",
+        "Schedule": schedule.describe() if schedule else "none",
+        "Cron": _cron_line(schedule) if schedule else "",
     }
-    lines = [f"**{name}**: {_one_line(value)}" for name, value in facts.items() if value]
+    lines = [f"- **{name}**: {_one_line(value)}" for name, value in facts.items() if value]
     fence = "`" * max(3, 1 + max((len(run) for run in _BACKTICKS.findall(text)), default=0))
     return "\n\n".join(
         [
             *([flow.description] if flow.description else []),
-            "  \n".join(lines),
+            "\n".join(lines),
             f"{fence}yaml\n{text}\n{fence}",
         ]
     )
@@ -53,9 +54,9 @@ def flow_tags(flow: Flow, *, draft: bool) -> list[str]:
     return sorted(tag[:_TAG_LENGTH] for tag in tags)
 
 
-def _schedule_line(schedule: Schedule) -> str:
+def _cron_line(schedule: Schedule) -> str:
     cron = schedule.cron
-    return schedule.describe() + (f" (cron `{cron.five_field}`, Quartz `{cron.quartz}`)" if cron else "")
+    return f"`{cron.five_field}` (Quartz `{cron.quartz}`)" if cron else ""
 
 
 def _one_line(text: str) -> str:
