@@ -99,6 +99,10 @@ def validate_bytes(data: bytes, *, file: str, path: FilePath | None, root: FileP
     if flow is not None:
         check = FlowCheck(flow, path, root)
         findings.extend(check.run())
+        if check.reference_count != document.text.count("${"):
+            from dag_factory.checks.plain_values import check_plain_values
+
+            findings.extend(check_plain_values(flow, document.values, findings))
         files = check.files
     flow_id = flow_id_of(path or file, flow.id if flow else None)
     if flow is not None and flow.id is None:

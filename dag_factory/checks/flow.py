@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from dag_factory.checks.files import FILE_KEYS, LoadedFile, UnreadableFile, load_file
 from dag_factory.checks.graph import Graph, check_graph
 from dag_factory.checks.names import Names, check_names
+from dag_factory.checks.patterns import check_time_formats
 from dag_factory.checks.schedules import check_schedule
 from dag_factory.checks.statements import check_expression, check_query
 from dag_factory.checks.texts import NodeText, texts_of
@@ -33,6 +34,8 @@ class FlowCheck:
         self._root = root
         self.files: dict[Path, LoadedFile] = {}
         """Path of the key that names a file -> what was read."""
+        self.reference_count = 0
+        """How many ``${`` the spec has where references are read."""
         self.inputs: Mapping[str, Mapping[str, str]] = {}
         """Node id -> name of an output that the node uses -> the node upstream that gives it."""
 
@@ -51,7 +54,9 @@ class FlowCheck:
         yield from check_schedule(flow)
         yield from edges
         yield from check_names(flow, graph, names)
+        yield from check_time_formats(flow)
         for text in texts_of(flow):
+            self.reference_count += text.text.count("${")
             yield from self._check_text(text, variables)
             if text.keys in FILE_KEYS:
                 yield from self._check_file(text, variables)

@@ -5,12 +5,12 @@ Source: flow-spec, *Variables*.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from dag_factory.checks.graph import Graph
+from dag_factory.checks.patterns import check_patterns
 from dag_factory.diagnostics import Finding
-from dms_provider.variables.pattern import PatternError, TimePattern
 
 if TYPE_CHECKING:
     from dag_factory.spec.flow import Flow
@@ -47,6 +47,10 @@ class Names:
         found = self.givers.get(name, 0) & self._graph.upstream[node_id]
         return self._nodes[(found & -found).bit_length() - 1] if found else None
 
+    def is_upstream(self, node_id: str, *, of: str) -> bool:
+        """Return whether a node lies upstream of another."""
+        return bool(self._graph.bits[node_id] & self._graph.upstream[of])
+
     def givers_of(self, name: str) -> Iterator[str]:
         """Yield the nodes that give the output ``name``, wherever they lie."""
         return self._graph.nodes(self.givers.get(name, 0))
@@ -69,44 +73,27 @@ def check_names(flow: Flow, graph: Graph, names: Names) -> Iterator[Finding]:
                 yield Finding(
                     (key, name),
                     "defined-twice",
-                    f"{name!r} is {_SHARED[taken[name]]} already; rename one of the two",
+                    f"{name!r} is already {_SHARED[taken[name]]}; rename one of the two",
                     at_key=True,
                 )
             else:
                 taken[name] = key
         if key == "variables":
-            yield from _check_patterns((key,), flow.variables or {})
+            yield from check_patterns((key,), flow.variables or {})
     for node_id, node in flow.nodes.items():
         if not node.variables:
             continue
-        yield from _check_patterns(("nodes", node_id, "variables"), node.variables)
+        yield from check_patterns(("nodes", node_id, "variables"), node.variables)
         for name in node.variables:
             if name in taken:
-                other = f"{_SHARED[taken[name]]} of the flow"
+                other = f"already {_SHARED[taken[name]]} of the flow"
             elif (giver := names.giver(node_id, name)) is not None:
-                other = f"an output of node {giver!r}, which is upstream"
+                other = f"already an output of node {giver!r}, which is upstream"
             else:
                 continue
             path = ("nodes", node_id, "variables", name)
-            yield Finding(
-                path, "defined-twice", f"{name!r} is {other} already; rename one of the two", at_key=True
-            )
+            yield Finding(path, "defined-twice", f"{name!r} is {other}; rename one of the two", at_key=True)
     yield from _check_outputs(graph, names)
-
-
-def _check_patterns(path: tuple[str, ...], patterns: Mapping[str, str]) -> Iterator[Finding]:
-    for name, pattern in patterns.items():
-        mistake = _pattern_mistake(pattern)
-        if mistake is not None:
-            yield Finding((*path, name), "wrong-pattern", mistake.message, offset=mistake.offset)
-
-
-def _pattern_mistake(pattern: str) -> PatternError | None:
-    try:
-        TimePattern.parse(pattern)
-    except PatternError as error:
-        return error
-    return None
 
 
 def _check_outputs(graph: Graph, names: Names) -> Iterator[Finding]:
@@ -120,7 +107,7 @@ def _check_outputs(graph: Graph, names: Names) -> Iterator[Finding]:
                 yield Finding(
                     ("nodes", node_id, "outputs", name),
                     "defined-twice",
-                    f"{name!r} is {_SHARED[names.shared[name]]} of the flow already; rename one of the two",
+                    f"{name!r} is already {_SHARED[names.shared[name]]} of the flow; rename one of the two",
                     at_key=True,
                 )
         if givers & (givers - 1):

@@ -92,14 +92,20 @@ class VariableCheck:
         name = reference.name
         elsewhere = list(self._names.givers_of(name))
         if elsewhere:
-            where = f"{name!r} is an output of node {elsewhere[0]!r}, which is not upstream of this node"
+            giver = elsewhere[0]
+            where = f"{name!r} is an output of node {giver!r}, which is not upstream of this node"
             if text.kind == "script":
                 message = f"{where}: the script reads ${{{name}}} as a variable of its own"
                 yield Finding(text.path, "not-upstream", message, offset=reference.start, severity="warning")
-            else:
-                yield Finding(
-                    text.path, "not-upstream", f"{where}: add it to 'after'", offset=reference.start
+                return
+            message = f"{where}: add it to 'after'"
+            if giver == text.node_id:
+                message = (
+                    f"{name!r} is an output of this node itself: it has no value before the node has run"
                 )
+            elif self._names.is_upstream(text.node_id, of=giver):
+                message = f"{name!r} is an output of node {giver!r}, which runs after this node"
+            yield Finding(text.path, "not-upstream", message, offset=reference.start)
             return
         if text.kind == "script":
             return

@@ -22,6 +22,7 @@ from dag_factory.spec.scalars import (
     Something,
     Text,
     VariableName,
+    WholeNumber,
     Word,
     found_words,
 )
@@ -50,6 +51,7 @@ def _version(value: Any) -> Any:
 Version = Annotated[int, BeforeValidator(_version), WithJsonSchema({"enum": [VERSION, str(VERSION)]})]
 Slots = Annotated[
     int,
+    WholeNumber,
     Field(ge=1, le=2**31 - 1),
     WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": r"^\d+$"}]}),
 ]

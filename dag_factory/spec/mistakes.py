@@ -154,16 +154,17 @@ def _path(problem: Any, above: Path) -> tuple[Path, bool]:
 
 def keys_at(model: type[BaseModel], path: Path) -> list[str]:
     """Return the keys that the mapping at a path below a model can have."""
-    here: type[BaseModel] | None = model
+    here = model
     holds_many = False
     for step in path:
         if holds_many:
             holds_many = False
             continue
         field = next((f for name, f in here.model_fields.items() if step in (name, f.alias)), None)
-        here = _model_of(field) if field else None
-        if field is None or here is None:
+        below = _model_of(field) if field else None
+        if field is None or below is None:
             return []
+        here = below
         holds_many = _holds_many(field.annotation)
     return [] if holds_many else [field.alias or name for name, field in here.model_fields.items()]
 

@@ -5,15 +5,32 @@ Source: flow-spec, *A complete example*, ``notifications``.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from dag_factory.spec.lazily import Lazily
-from dag_factory.spec.model import Maybe, SpecModel
-from dag_factory.spec.scalars import PositiveDuration, Word
+from dag_factory.spec.model import Maybe, SpecModel, refusal
+from dag_factory.spec.scalars import CONNECTION_PATTERN, EXPECTED, PositiveDuration, Word, found_words
 
-Recipients = tuple[Word, ...]
+
+def _recipient(value: str) -> str:
+    meant = {"owners": "owner", "stakeholder": "stakeholders"}.get(value.lower(), value.lower())
+    if meant in ("owner", "stakeholders") and meant != value:
+        raise refusal(f"{found_words(value)} is no connection id and no address", suggestion=meant)
+    if "@" in value and not _ADDRESS.fullmatch(value):
+        raise refusal(f"{found_words(value)} is no e-mail address, and no id of a connection")
+    if "@" not in value and not re.match(CONNECTION_PATTERN, value):
+        raise refusal(
+            f"expected {EXPECTED[CONNECTION_PATTERN]}, or an e-mail address, found {found_words(value)}"
+        )
+    return value
+
+
+_ADDRESS = re.compile(r"[^\s@$]+@[^\s@$]+")
+Recipient = Annotated[Word, AfterValidator(_recipient)]
+Recipients = tuple[Recipient, ...]
 """Connection ids of type ``apprise`` or ``smtp``, e-mail addresses, ``owner``, ``stakeholders``."""
 
 

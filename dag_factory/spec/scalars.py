@@ -23,23 +23,40 @@ ID_PATTERN = "^[A-Za-z0-9_.-]{1,200}$"
 VARIABLE_PATTERN = "^[A-Za-z0-9_.]+$"
 SOMETHING_PATTERN = r"\S"
 WORD_PATTERN = r"^\S+$"
+CONNECTION_PATTERN = r"^[^\s$@{}]+$"
 OSS_PATTERN = r"^oss://[^/\s]+/[^/\s]+/\S+$"
 EXPECTED = {
     ID_PATTERN: "ASCII letters, digits, '_', '-' and '.', at most 200 of them",
     VARIABLE_PATTERN: "a name of ASCII letters, digits, '_' and '.'",
     SOMETHING_PATTERN: "a text that is not empty",
     WORD_PATTERN: "one word without spaces",
+    CONNECTION_PATTERN: "the id of an Airflow connection",
     OSS_PATTERN: "oss://CONNECTION/BUCKET/KEY",
 }
 """Pattern -> what it asks for, in words."""
 
 UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_DURATION = re.compile(r"(\d{1,12}(?:\.\d{1,6})?)([smhd])")
+_DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)([smhd])")
 _LONGEST = timedelta(days=3650)
-_TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
-_DATE = re.compile(r"\d{4}-\d\d-\d\d")
-_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)[ T]([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?")
-_BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+_TIME = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])")
+_DATE = re.compile(r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})")
+_MOMENT = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})[ T]([01]?[0-9]|2[0-3]):([0-5][0-9])(?::([0-5][0-9]))?")
+_BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_MEANT_BOOLEANS = {
+    "yes": "true",
+    "on": "true",
+    "y": "true",
+    "1": "true",
+    "no": "false",
+    "off": "false",
+    "n": "false",
+    "0": "false",
+}
+_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
+_PERIODS = re.compile(r"([0-9]+)\s*([smhdw])[a-z]*", re.IGNORECASE)
+_MEANT_ZONES = dict.fromkeys(
+    ("beijing", "china", "utc+8", "utc+08:00", "gmt+8", "gmt+08:00", "+8", "+08:00"), "Asia/Shanghai"
+)
 
 
 def found_words(value: Any) -> str:
@@ -67,10 +84,14 @@ def need_text(value: Any, expected: str) -> str:
 
 def _boolean(value: Any) -> Any:
     if isinstance(value, str):
-        known = _BOOLEANS.get(value.lower())
+        known = _BOOLEANS.get(value)
         if known is not None:
             return known
-        raise refusal(f"expected true or false, found {found_words(value)}", code="wrong-type")
+        raise refusal(
+            f"expected true or false, found {found_words(value)}",
+            code="wrong-type",
+            suggestion=_MEANT_BOOLEANS.get(value.lower()) or closest(value.lower(), ["true", "false"]),
+        )
     return value
 
 
@@ -80,15 +101,25 @@ def _duration(value: Any) -> timedelta:
     text = need_text(value, "a duration such as 10m")
     match = _DURATION.fullmatch(text)
     if match is None:
-        loose = re.match(r"\s*(\d+(?:\.\d+)?)\s*([smhdSMHD])", text)
         raise refusal(
             f"{found_words(text)} is no duration; write a number and a unit s, m, h or d, for example 10m",
-            suggestion=loose.group(1) + loose.group(2).lower() if loose else None,
+            suggestion=_meant_duration(text),
         )
     length = Decimal(match[1]) * UNIT_SECONDS[match[2]]
     if length > _LONGEST.total_seconds():
         raise refusal(f"{found_words(text)} is longer than ten years")
     return timedelta(seconds=float(length))
+
+
+def _meant_duration(text: str) -> str | None:
+    """Return how ``2 hours``, ``1w`` or ``1h30m`` is written."""
+    found = _PERIODS.findall(text)
+    if not found or len(text) > 40 or _PERIODS.sub("", text).strip():
+        return None
+    units = {**UNIT_SECONDS, "w": 7 * UNIT_SECONDS["d"]}
+    seconds = sum(int(number) * units[unit.lower()] for number, unit in found)
+    unit = next(unit for unit in reversed(UNIT_SECONDS) if seconds % UNIT_SECONDS[unit] == 0)
+    return f"{seconds // UNIT_SECONDS[unit]}{unit}"
 
 
 def _more_than_nothing(value: timedelta) -> timedelta:
@@ -111,12 +142,16 @@ def _day(value: Any) -> date:
     if isinstance(value, date):
         return value
     text = need_text(value, "a date such as 2023-08-03")
+    match = _DATE.fullmatch(text)
+    if match is None:
+        raise refusal(f"{found_words(text)} is no date; write YYYY-MM-DD")
     try:
-        if _DATE.fullmatch(text):
-            return date.fromisoformat(text)
+        day = date(int(match[1]), int(match[2]), int(match[3]))
     except ValueError:
-        pass
-    raise refusal(f"{found_words(text)} is no date; write YYYY-MM-DD")
+        raise refusal(f"{found_words(text)} is no date: the calendar has no such day") from None
+    if len(text) != 10:
+        raise refusal(f"{found_words(text)} is no date; write YYYY-MM-DD", suggestion=day.isoformat())
+    return day
 
 
 def _moment(value: Any) -> datetime:
@@ -136,7 +171,11 @@ def _zone_problem(name: str) -> tuple[str, str | None] | None:
     try:
         ZoneInfo(name)
     except (ValueError, OSError, LookupError):
-        meant = closest(name, available_timezones())
+        meant = _MEANT_ZONES.get(name.lower().replace(" ", ""))
+        if meant is None and not re.search(r"[0-9]", name):
+            zones = sorted(available_timezones())
+            cities = (zone for zone in zones if zone.lower().endswith("/" + name.lower().replace(" ", "_")))
+            meant = next(cities, None) or closest(name, zones)
         return f"{found_words(name)} is no time zone; write a name such as Asia/Shanghai", meant
     return None
 
@@ -160,14 +199,27 @@ def _not_reserved(value: str) -> str:
     return value
 
 
+def _whole_oss_address(value: str) -> str:
+    if value.startswith("oss:") and not re.match(OSS_PATTERN, value):
+        raise refusal(f"expected {EXPECTED[OSS_PATTERN]}, found {found_words(value)}")
+    return value
+
+
+def _whole_number(value: Any) -> Any:
+    if isinstance(value, str) and not _WHOLE_NUMBER.fullmatch(value):
+        raise refusal(f"expected a whole number, found {found_words(value)}", code="wrong-type")
+    return value
+
+
 def _index_or_all(value: Any) -> Any:
     if value == "all" or (isinstance(value, int) and value >= 0):
         return value
     text = need_text(value, "a number from 0, or all")
-    if re.fullmatch(r"\d{1,9}", text):
+    if re.fullmatch(r"[0-9]{1,9}", text):
         return int(text)
     raise refusal(
-        f"expected a number from 0, or 'all', found {found_words(text)}", suggestion=closest(text, ["all"])
+        f"expected a number from 0, or 'all', found {found_words(text)}",
+        suggestion=closest(text.lower(), ["all"]),
     )
 
 
@@ -175,7 +227,7 @@ def _column(value: Any) -> Any:
     if isinstance(value, int) and value >= 0:
         return value
     text = need_text(value, "a number from 0, a column's name, or all")
-    if re.fullmatch(r"\d{1,9}", text):
+    if re.fullmatch(r"[0-9]{1,9}", text):
         return int(text)
     if re.fullmatch(r"-\d+", text) or not text.strip():
         raise refusal(f"expected a number from 0, a column's name, or 'all', found {found_words(text)}")
@@ -196,6 +248,8 @@ def _number(minimum: int | None = None, maximum: int | None = None) -> WithJsonS
     return WithJsonSchema({"anyOf": [integer, {"type": "string", "pattern": r"^\d+$"}]})
 
 
+WholeNumber = BeforeValidator(_whole_number)
+"""A number is written in digits, and nothing else."""
 Text = Annotated[str, _any_scalar()]
 """Any text, also an empty one."""
 Something = Annotated[
@@ -221,13 +275,24 @@ VariableName = Annotated[
     StringConstraints(pattern=VARIABLE_PATTERN),
     WithJsonSchema({"type": "string", "pattern": VARIABLE_PATTERN}),
 ]
+ConnectionId = Annotated[
+    str, StringConstraints(pattern=CONNECTION_PATTERN), _any_scalar(pattern=CONNECTION_PATTERN)
+]
+"""The id of a connection, and no address with a password in it."""
+FileOrOss = Annotated[
+    str,
+    StringConstraints(pattern=SOMETHING_PATTERN),
+    AfterValidator(_whole_oss_address),
+    WithJsonSchema({"type": "string", "pattern": rf"{OSS_PATTERN}|^(?!oss:)\s*\S"}),
+]
+"""A file or folder, or an object."""
 OssAddress = Annotated[
     str, StringConstraints(pattern=OSS_PATTERN), WithJsonSchema({"type": "string", "pattern": OSS_PATTERN})
 ]
 Boolean = Annotated[
     bool,
     BeforeValidator(_boolean),
-    WithJsonSchema({"anyOf": [{"type": "boolean"}, {"enum": ["yes", "no", "on", "off"]}]}),
+    WithJsonSchema({"anyOf": [{"type": "boolean"}, {"enum": ["true", "false"]}]}),
 ]
 Duration = Annotated[
     timedelta,
@@ -251,7 +316,7 @@ Day = Annotated[
 Moment = Annotated[
     datetime,
     PlainValidator(_moment),
-    WithJsonSchema({"type": "string", "pattern": r"^\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d)?$"}),
+    WithJsonSchema({"type": "string", "pattern": r"^\d{4}-\d\d-\d\d[ T]\d?\d:\d\d(:\d\d)?$"}),
 ]
 TimeZone = Annotated[
     str, AfterValidator(_time_zone), WithJsonSchema({"type": "string", "pattern": WORD_PATTERN})

@@ -23,6 +23,7 @@ from dag_factory.spec.scalars import (
     Something,
     TimeOfDay,
     TimeZone,
+    WholeNumber,
     found_words,
     need_text,
 )
@@ -62,6 +63,7 @@ MonthDay = Annotated[
 ]
 HourOfDay = Annotated[
     int,
+    WholeNumber,
     Field(ge=0, le=23),
     WithJsonSchema(
         {
@@ -74,6 +76,7 @@ HourOfDay = Annotated[
 ]
 EveryHours = Annotated[
     int,
+    WholeNumber,
     Field(ge=1, le=24),
     WithJsonSchema(
         {

@@ -75,11 +75,10 @@ class NodeByType:
     def _validate(self, given: Any) -> Node:
         if isinstance(given, Node):
             return given
-        try:
-            model = node_model(given["type"])
-        except (KeyError, TypeError):
+        node_type = given.get("type") if isinstance(given, dict) else None
+        if not isinstance(node_type, str) or node_type not in NODE_TYPES:
             raise_type_mistake(given)
-        return model.model_validate(given)
+        return node_model(node_type).model_validate(given)
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(self._validate)

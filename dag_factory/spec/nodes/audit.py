@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Field, PlainValidator, WithJsonSchema
 
 from dag_factory.spec.model import Contradiction, Maybe, RelatedKeys, one_of
-from dag_factory.spec.nodes.common import Node
+from dag_factory.spec.nodes.common import Node, Texts
 from dag_factory.spec.nodes.rule_checks import Check, parse_check
-from dag_factory.spec.scalars import PositiveDuration, Something, Text
+from dag_factory.spec.scalars import ConnectionId, FileOrOss, PositiveDuration, Something, Text
 
 Severity = Literal["fail", "warn"]
 Metric = Literal[
@@ -93,7 +93,7 @@ class Rule(RelatedKeys):
             return
         if metric == "row_count" and "column" in given:
             yield Contradiction("row_count counts rows; remove 'column'", path=("column",), key=True)
-        elif metric != "row_count" and "column" not in given:
+        elif metric != "row_count" and metric in get_args(Metric) and "column" not in given:
             yield Contradiction(f"key 'column' is missing; metric {metric} needs one", code="missing-key")
         for key, needed_by in (("pattern", "match_rate"), ("values", "in_set_rate")):
             if metric == needed_by and key not in given:
@@ -109,7 +109,7 @@ class Rule(RelatedKeys):
 class Audit(Node, RelatedKeys):
     """Checks rules about a table's data and writes a report."""
 
-    TEXTS: ClassVar = {
+    TEXTS: ClassVar[Texts] = {
         ("table",): "expression",
         ("where",): "expression",
         ("rules", "*", "column"): "expression",
@@ -119,11 +119,13 @@ class Audit(Node, RelatedKeys):
     }
 
     type: Literal["audit"] = Field(description="Checks rules about a table's data.")
-    database: Something = Field(description="Airflow connection id of the database.", examples=["warehouse"])
+    database: ConnectionId = Field(
+        description="Airflow connection id of the database.", examples=["warehouse"]
+    )
     table: Something = Field(description="The table.", examples=["flights"])
     where: Maybe[Something] = Field(None, description="Which rows count; one expression.")
     rules: tuple[Rule, ...] = Field(min_length=1, description="What must hold.")
-    report: Maybe[Something] = Field(
+    report: Maybe[FileOrOss] = Field(
         None,
         description="Folder, or oss://CONNECTION/BUCKET/KEY, where the report goes.",
         examples=["reports"],

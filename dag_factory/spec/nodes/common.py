@@ -14,15 +14,19 @@ from pydantic import Field, WithJsonSchema
 from dag_factory.diagnostics import Path
 from dag_factory.spec.lazily import Lazily
 from dag_factory.spec.model import Maybe, SpecModel
-from dag_factory.spec.scalars import Duration, PositiveDuration, Something, Text, VariableName
+from dag_factory.spec.scalars import Duration, PositiveDuration, Something, Text, VariableName, WholeNumber
 
 TextKind = Literal["sql", "script", "condition", "value", "expression", "author"]
 """What a text with references is: whole statements, a script, a condition, a value that becomes a bound
 parameter, a part of a statement (``where``, the name of a table or column), or a text in which no data may
 stand."""
 
+Texts = Mapping[tuple[str, ...], TextKind]
+"""Keys from a node to a text -> what the text is."""
+
 RetryCount = Annotated[
     int,
+    WholeNumber,
     Field(ge=0, le=1000),
     WithJsonSchema(
         {
@@ -45,7 +49,7 @@ class Retry(SpecModel):
 class Node(SpecModel):
     """A node of a flow, with the keys that all types have."""
 
-    TEXTS: ClassVar[Mapping[tuple[str, ...], TextKind]] = {}
+    TEXTS: ClassVar[Texts] = {}
     """Keys of the texts in which ``${name}`` is read; ``*`` stands for every element of a list or mapping."""
 
     type: str = Field(description="The node's type.")

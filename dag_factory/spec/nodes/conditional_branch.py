@@ -10,14 +10,14 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from dag_factory.spec.nodes.common import Node
+from dag_factory.spec.nodes.common import Node, Texts
 from dag_factory.spec.scalars import PositiveDuration, Something
 
 
 class ConditionalBranch(Node):
     """Lets the nodes downstream run only where a condition holds."""
 
-    TEXTS: ClassVar = {("condition",): "condition"}
+    TEXTS: ClassVar[Texts] = {("condition",): "condition"}
 
     type: Literal["conditional_branch"] = Field(description="Goes on only where a condition holds.")
     condition: Something = Field(

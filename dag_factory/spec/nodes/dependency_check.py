@@ -18,6 +18,7 @@ from dag_factory.spec.scalars import Id, PositiveDuration, found_words, need_tex
 
 WINDOWS = ("same_time", "same_day", "previous_cycle", "this_week", "last_week", "this_month", "last_month")
 _LAST = re.compile(r"last_([1-9]\d{0,3})_(hours|days)")
+_LOOSELY_LAST = re.compile(r"last[ _-]?([1-9][0-9]{0,2})[ _-]?([hdw])[a-z]*", re.IGNORECASE)
 
 
 def _window(value: Any) -> str:
@@ -26,8 +27,15 @@ def _window(value: Any) -> str:
         return text
     raise refusal(
         f"{found_words(text)} is no window; one of {', '.join(WINDOWS)}, last_N_hours, last_N_days",
-        suggestion=closest(text, WINDOWS),
+        suggestion=_meant_window(text),
     )
+
+
+def _meant_window(text: str) -> str | None:
+    if loose := _LOOSELY_LAST.fullmatch(text):
+        number, unit = int(loose[1]), loose[2].lower()
+        return f"last_{number * 7 if unit == 'w' else number}_{'hours' if unit == 'h' else 'days'}"
+    return closest(text.lower(), WINDOWS)
 
 
 Window = Annotated[

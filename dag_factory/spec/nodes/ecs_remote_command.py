@@ -12,8 +12,17 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, WithJsonSchema
 
 from dag_factory.spec.model import Contradiction, Maybe, RelatedKeys, SpecModel, exactly_one, one_of
-from dag_factory.spec.nodes.common import Node
-from dag_factory.spec.scalars import OneOrMany, PositiveDuration, Something, Text, VariableName, Word
+from dag_factory.spec.nodes.common import Node, Texts
+from dag_factory.spec.scalars import (
+    ConnectionId,
+    FileOrOss,
+    OneOrMany,
+    PositiveDuration,
+    Something,
+    Text,
+    VariableName,
+    Word,
+)
 from dms_provider.variables.values import OutputType
 
 Instances = Annotated[
@@ -40,7 +49,7 @@ class ECSRemoteCommand(Node, RelatedKeys):
 
     model_config = one_of(("script",), ("script_file",))
 
-    TEXTS: ClassVar = {
+    TEXTS: ClassVar[Texts] = {
         ("script",): "script",
         ("script_file",): "author",
         ("instance", "*"): "author",
@@ -49,7 +58,7 @@ class ECSRemoteCommand(Node, RelatedKeys):
     }
 
     type: Literal["ecs_remote_command"] = Field(description="Runs a script on ECS instances.")
-    connection: Something = Field(
+    connection: ConnectionId = Field(
         description="Airflow connection id of type alibaba_cloud.", examples=["aliyun"]
     )
     region: Word = Field(description="Region of the instances.", examples=["cn-hangzhou"])
@@ -58,7 +67,7 @@ class ECSRemoteCommand(Node, RelatedKeys):
         "shell", description="Language of the script."
     )
     script: Maybe[Something] = Field(None, description="The script; or give `script_file`.")
-    script_file: Maybe[Something] = Field(
+    script_file: Maybe[FileOrOss] = Field(
         None, description="File with the script, relative to the spec, or oss://CONNECTION/BUCKET/KEY."
     )
     working_directory: Maybe[Something] = Field(None, description="Folder in which the script starts.")

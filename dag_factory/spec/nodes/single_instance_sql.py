@@ -13,8 +13,8 @@ from pydantic import Field
 
 from dag_factory.spec.lazily import Lazily
 from dag_factory.spec.model import Contradiction, Maybe, RelatedKeys, SpecModel, exactly_one, one_of
-from dag_factory.spec.nodes.common import Node
-from dag_factory.spec.scalars import Boolean, OssAddress, PositiveDuration, Something
+from dag_factory.spec.nodes.common import Node, Texts
+from dag_factory.spec.scalars import Boolean, ConnectionId, FileOrOss, OssAddress, PositiveDuration, Something
 
 
 class Unload(SpecModel):
@@ -31,12 +31,14 @@ class SingleInstanceSQL(Node, RelatedKeys):
 
     model_config = one_of(("sql",), ("sql_file",))
 
-    TEXTS: ClassVar = {("sql",): "sql", ("sql_file",): "author", ("unload", "to"): "author"}
+    TEXTS: ClassVar[Texts] = {("sql",): "sql", ("sql_file",): "author", ("unload", "to"): "author"}
 
     type: Literal["single_instance_sql"] = Field(description="Runs statements in order, in one session.")
-    database: Something = Field(description="Airflow connection id of the database.", examples=["warehouse"])
+    database: ConnectionId = Field(
+        description="Airflow connection id of the database.", examples=["warehouse"]
+    )
     sql: Maybe[Something] = Field(None, description="The statements; or give `sql_file`.")
-    sql_file: Maybe[Something] = Field(
+    sql_file: Maybe[FileOrOss] = Field(
         None, description="File with the statements, relative to the spec, or oss://CONNECTION/BUCKET/KEY."
     )
     transaction: Boolean = Field(False, description="All statements commit together or none does.")

@@ -12,8 +12,17 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from dag_factory.spec.model import Contradiction, Maybe, RelatedKeys, exactly_one, one_of
-from dag_factory.spec.nodes.common import Node
-from dag_factory.spec.scalars import Column, IndexOrAll, PositiveDuration, Something, Text, VariableName
+from dag_factory.spec.nodes.common import Node, Texts
+from dag_factory.spec.scalars import (
+    Column,
+    ConnectionId,
+    FileOrOss,
+    IndexOrAll,
+    PositiveDuration,
+    Something,
+    Text,
+    VariableName,
+)
 from dms_provider.variables.values import OutputType
 
 
@@ -54,12 +63,14 @@ class SQLAssignment(Node, RelatedKeys):
 
     model_config = one_of(("sql",), ("sql_file",))
 
-    TEXTS: ClassVar = {("sql",): "sql", ("sql_file",): "author"}
+    TEXTS: ClassVar[Texts] = {("sql",): "sql", ("sql_file",): "author"}
 
     type: Literal["sql_assignment"] = Field(description="Makes cells of a query's result variables.")
-    database: Something = Field(description="Airflow connection id of the database.", examples=["warehouse"])
+    database: ConnectionId = Field(
+        description="Airflow connection id of the database.", examples=["warehouse"]
+    )
     sql: Maybe[Something] = Field(None, description="One SELECT, or WITH ... SELECT; or give `sql_file`.")
-    sql_file: Maybe[Something] = Field(
+    sql_file: Maybe[FileOrOss] = Field(
         None, description="File with the query, relative to the spec, or oss://CONNECTION/BUCKET/KEY."
     )
     outputs: dict[VariableName, Output] = Field(

@@ -11,14 +11,14 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from dag_factory.spec.model import Maybe
-from dag_factory.spec.nodes.common import Node
-from dag_factory.spec.scalars import Boolean, PositiveDuration, Something
+from dag_factory.spec.nodes.common import Node, Texts
+from dag_factory.spec.scalars import Boolean, ConnectionId, PositiveDuration, Something
 
 
 class TableTimeCheck(Node):
     """Passes when a row lies after a point in time."""
 
-    TEXTS: ClassVar = {
+    TEXTS: ClassVar[Texts] = {
         ("table",): "expression",
         ("time_column",): "expression",
         ("since",): "value",
@@ -26,7 +26,9 @@ class TableTimeCheck(Node):
     }
 
     type: Literal["table_time_check"] = Field(description="Passes when a row lies after a point in time.")
-    database: Something = Field(description="Airflow connection id of the database.", examples=["warehouse"])
+    database: ConnectionId = Field(
+        description="Airflow connection id of the database.", examples=["warehouse"]
+    )
     table: Something = Field(description="The table.", examples=["flights"])
     time_column: Something = Field(
         description="The column that is compared with `since`.", examples=["loaded_at"]

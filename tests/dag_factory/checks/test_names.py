@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from dag_factory.diagnostics import SpecError
 from dag_factory.validation import Validated, validate_bytes
 
 HEAD = "version: 1\nowner: alice\n"
@@ -61,6 +62,28 @@ def test_a_name_comes_from_the_node_that_gives_it_however_far_upstream() -> None
     text = "nodes:\n" + user("d", "${n} ${m}", "c") + user("c", "x", "b") + assignment("b", "m", after="a")
     text += assignment("a", "n")
     assert validated(text).inputs == {"d": {"n": "a", "m": "b"}}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (assignment("a", "n") + user("b", "${n}"), "which is not upstream of this node: add it to 'after'"),
+        (
+            user("b", "${n}") + assignment("a", "n", after="b"),
+            "an output of node 'a', which runs after this node",
+        ),
+        (
+            assignment("a", "n").replace("SELECT 1", "SELECT ${n}"),
+            "this node itself: it has no value before the node has run",
+        ),
+    ],
+)
+def test_an_output_without_a_value_yet(text: str, words: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        validated("nodes:\n" + text)
+    (problem,) = caught.value.problems
+    assert problem.code == "not-upstream"
+    assert problem.message.endswith(words)
 
 
 def test_a_node_variable_is_no_input() -> None:
