@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import pkgutil
 import re
 import shutil
 import time
@@ -11,7 +12,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from airflow._shared.module_loading import import_string
 from airflow.dag_processing.bundles.base import BaseDagBundle, BundleVersion, get_bundle_tracking_file
 from airflow.sdk import get_parsing_context
 
@@ -52,7 +52,7 @@ class FlowBundle(BaseDagBundle):
         behind = {"classpath": LOCAL_BUNDLE, "kwargs": {}, **(bundle or {})}
         if unknown := sorted(behind.keys() - {"classpath", "kwargs"}):
             raise ValueError(f"FlowBundle: bundle takes classpath and kwargs, not {', '.join(unknown)}")
-        inner_class = import_string(behind["classpath"])
+        inner_class = pkgutil.resolve_name(behind["classpath"])
         inner_kwargs = {key: kwargs[key] for key in ("name", "version", "view_url_template") if key in kwargs}
         self._specs: BaseDagBundle = inner_class(**{**inner_kwargs, **behind["kwargs"]})
         self.supports_versioning = self._specs.supports_versioning

@@ -130,7 +130,8 @@ class FlowOperator(BaseOperator):
         )
         for name, value in values.items():
             if isinstance(value, Data) and name in self.inputs:
-                giver = self.dag.task_dict.get(self.inputs[name]) if self.has_dag() else None
+                in_a_dag = self.has_dag()  # type: ignore[no-untyped-call]  # Airflow's
+                giver = self.dag.task_dict.get(self.inputs[name]) if in_a_dag else None
                 values[name] = as_declared(name, value, giver)
         return values
 

@@ -6,10 +6,10 @@ import configparser
 import inspect
 import json
 from datetime import timedelta
+from pkgutil import resolve_name
 from typing import Any
 
 import pytest
-from airflow._shared.module_loading import import_string
 
 from dms_provider.dialects import CONN_TYPES, dialect
 from dms_provider.sessions.source import SourceError, open_source
@@ -55,7 +55,7 @@ def test_airflow_can_make_the_bundles(bundles: list[dict[str, Any]]) -> None:
     for bundle in bundles:
         if "git" in json.dumps(bundle):
             pytest.importorskip("airflow.providers.git", reason="the Git provider is not installed")
-        made = import_string(bundle["classpath"])(name=bundle["name"], **bundle["kwargs"])
+        made = resolve_name(bundle["classpath"])(name=bundle["name"], **bundle["kwargs"])
         assert made.name == bundle["name"]
 
 
@@ -122,7 +122,7 @@ def test_the_tables_of_an_operators_arguments(name: str, module: str) -> None:
         if table.headings[-1] in ("Operators", name)
         for row in table.rows
     }
-    operator = import_string(f"dms_provider.operators.{module}.{name}")
+    operator = resolve_name(f"dms_provider.operators.{module}.{name}")
     arguments = {
         argument.name: argument.default
         for argument in inspect.signature(operator.__init__).parameters.values()
