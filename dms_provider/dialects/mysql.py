@@ -16,6 +16,7 @@ _REPERTOIRES: Final[dict[str, Repertoire]] = {
     "utf8": "bmp",
     "utf8mb3": "bmp",
 }
+_SMALLEST_FIRST: Final = ("ascii", "bmp", "unicode")
 _NO_MERGING_BYTES: Final = frozenset({*_REPERTOIRES, "latin1", "ascii", "binary"})
 _ROUTINES: Final = frozenset({"PROCEDURE", "FUNCTION", "TRIGGER", "EVENT"})
 _OTHER_OBJECTS: Final = frozenset(
@@ -70,6 +71,11 @@ _COMMITTING: Final = frozenset(
         "RESTART",
     }
 )
+_COMPOUND: Final = frozenset({"IF", "CASE", "WHILE", "LOOP", "REPEAT", "FOR"})
+_NOT_KNOWN_HERE: Final = {
+    "EXECUTE": "EXECUTE (what it executes is not known here)",
+    "CALL": "CALL (whether the procedure commits is not known here)",
+}
 _WITH_ONE_MORE_WORD: Final = frozenset(
     {
         ("LOCK", "TABLES"),
@@ -80,17 +86,20 @@ _WITH_ONE_MORE_WORD: Final = frozenset(
         ("UNLOCK", "INSTANCE"),
         ("LOAD", "INDEX"),
         ("SET", "PASSWORD"),
+        ("SET", "DEFAULT"),
     }
 )
 
 
 def _read_mode(row: Sequence[object]) -> Mode:
-    sql_mode, charset = as_text(row[0]).upper().split(","), as_text(row[1]).lower()
+    sql_mode = as_text(row[0]).upper().split(",")
+    charset, connection = as_text(row[1]).lower(), as_text(row[2]).lower()
+    kept = (_REPERTOIRES.get(charset, "ascii"), _REPERTOIRES.get(connection, "ascii"))
     return Mode(
         backslash_escapes="NO_BACKSLASH_ESCAPES" not in sql_mode,
         double_quotes="identifier" if "ANSI_QUOTES" in sql_mode else "literal",
         brackets="MSSQL" in sql_mode,
-        repertoire=_REPERTOIRES.get(charset, "ascii"),
+        repertoire=min(kept, key=_SMALLEST_FIRST.index),
         merging_bytes=charset not in _NO_MERGING_BYTES,
     )
 
@@ -113,7 +122,7 @@ def _behind_set_statement(words: Sequence[str]) -> Sequence[str]:
 def _commits(words: Sequence[str]) -> str | None:
     words = _behind_set_statement(words)
     first, pair = words[0], tuple(words[:2])
-    if first in ("CREATE", "DROP") and "TEMPORARY" in words[1:4]:
+    if first in ("CREATE", "DROP") and "TEMPORARY" in (pair[-1], *(words[3:4] if "OR" in pair else ())):
         return None
     if first in _COMMITTING or pair in _WITH_ONE_MORE_WORD:
         return " ".join(pair)
@@ -121,13 +130,14 @@ def _commits(words: Sequence[str]) -> str | None:
         return "SET AUTOCOMMIT"
     if first == "ROLLBACK" and "TO" not in words:
         return "ROLLBACK"
-    if first == "EXECUTE":
-        return "EXECUTE (what it executes is not known here)"
-    return None
+    if first in _COMPOUND:
+        return f"{first} … END"
+    return _NOT_KNOWN_HERE.get(first)
 
 
 def _nests_code(words: Sequence[str]) -> bool:
-    return _behind_set_statement(words)[0] in ("PREPARE", "EXECUTE")
+    words = _behind_set_statement(words)
+    return words[0] in ("PREPARE", "EXECUTE") or (words[0] == "CREATE" and "LIBRARY" in words[1:6])
 
 
 MYSQL: Final = Dialect(
@@ -145,7 +155,8 @@ MYSQL: Final = Dialect(
         delimiter_command=True, routine=_is_routine, blocks=lambda: Blocks(control_statements=True)
     ),
     default_mode=Mode(backslash_escapes=True, double_quotes="literal"),
-    mode_query="SELECT @@SESSION.sql_mode, @@SESSION.character_set_client",
+    mode_query="SELECT @@SESSION.sql_mode, @@SESSION.character_set_client, "
+    "@@SESSION.character_set_connection",
     read_mode=_read_mode,
     mode_characters='\\"[',
     commits=_commits,

@@ -20,10 +20,12 @@ from dms_provider.variables.references import Text
 _SELECT: Final = re.compile(r"\s*SELECT\b", re.IGNORECASE)
 # a text that begins with SELECT, has none of these and its quotes in pairs, is one query: no lexer is needed
 _NOTABLE: Final = re.compile(
-    r"\b(?:INTO|FOR|LOCK|INSERT|UPDATE|DELETE|MERGE|TRUNCATE|REPLACE|DELIMITER|TERMINATOR)\b"
+    r"(?:\b|(?<=[0-9]))(?:INTO|FOR|LOCK|INSERT|UPDATE|DELETE|MERGE|TRUNCATE|REPLACE|DELIMITER|TERMINATOR)\b"
     r"|;\s*\S|^\s*/\s*$|/\*|\\|\$",
     re.MULTILINE,
 )
+# MySQL reads 1.5INTO and 1e5INTO as a number and a keyword
+_NUMBER_IN_FRONT: Final = re.compile(r"\A[0-9]+(?:E[0-9]+)?(?=[A-Z])")
 _NOTABLE_PARTS: Final = tuple(
     "INTO FOR LOCK INSERT UPDATE DELETE MERGE TRUNCATE REPLACE DELIMITER TERMINATOR ; / \\ $".split()  # noqa: SIM905  # shorter
 )
@@ -91,7 +93,7 @@ def query_problem(text: Text, dialect: Dialect, mode: Mode | None = None) -> str
         return f"holds more than one statement; the second is in line {further.line}"
     source = Source(statement.text).text
     tokens = [
-        (kind, source[start:end].upper() if kind == lexer.WORD else "")
+        (kind, _NUMBER_IN_FRONT.sub("", source[start:end].upper(), count=1) if kind == lexer.WORD else "")
         for kind, start, end in dialect.lexicon(mode).tokens(source)
         if kind not in _UNIMPORTANT
     ]

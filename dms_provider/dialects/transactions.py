@@ -6,12 +6,16 @@ Source: flow-spec, *single_instance_sql*, ``transaction``.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import compress, product
+from typing import Final
 
 from dms_provider.dialects import lexer
 from dms_provider.dialects.base import Dialect
 from dms_provider.dialects.modes import Mode
 from dms_provider.dialects.sources import Source
 from dms_provider.variables.references import Text
+
+_MOST_VERSIONS: Final = 6
 
 
 def commits_by_itself(statement: Text, dialect: Dialect, mode: Mode | None = None) -> str | None:
@@ -25,29 +29,33 @@ def commits_by_itself(statement: Text, dialect: Dialect, mode: Mode | None = Non
     """
     text = Source(statement).text
     tokens = list(dialect.lexicon(mode).tokens(text))
-    for words in _readings(tokens, text):
-        if words and (found := dialect.commits(words)):
-            return found
+    versions = sorted({text[start:end] for kind, start, end in tokens if kind == lexer.EXECUTABLE})
+    if len(versions) > _MOST_VERSIONS:
+        return f"executable comments for {len(versions)} versions"
+    for executed in product((True, False), repeat=len(versions)):
+        skipped = frozenset(compress(versions, executed))
+        for words in _statements(tokens, text, skipped):
+            if words and (found := dialect.commits(words)):
+                return found
     return None
 
 
-def _readings(tokens: Sequence[lexer.Token], text: str) -> Iterator[list[str]]:
-    everything: list[str] = []
-    outside: list[str] = []
-    executable = False
+def _statements(tokens: Sequence[lexer.Token], text: str, skipped: frozenset[str]) -> Iterator[list[str]]:
+    """Yield the words of each statement, to a server that skips some executable comments."""
+    words: list[str] = []
+    is_comment = False
     for kind, start, end in tokens:
         if kind == lexer.EXECUTABLE:
-            executable = True
+            is_comment = text[start:end] in skipped
         elif kind == lexer.EXECUTABLE_END:
-            executable = False
+            is_comment = False
+        elif is_comment:
+            continue
         elif kind == lexer.DELIMITER:
-            yield everything
-            yield outside
-            everything, outside = [], []
+            yield words
+            words = []
         elif kind == lexer.WORD:
-            word = text[start:end].upper()
-            everything.append(word)
-            if not executable:
-                outside.append(word)
-    yield everything
-    yield outside
+            words.append(text[start:end].upper())
+        elif kind == lexer.IDENTIFIER and words[:1] == ["SET"]:
+            words.append(text[start + 1 : end - 1].upper())
+    yield words

@@ -150,6 +150,14 @@ def test_a_script_that_sets_another_character_set(mysql: Session, charset: str, 
     assert accepted > 10
 
 
+@pytest.mark.parametrize("setting", ["character_set_connection = latin1", "collation_connection = gbk_bin"])
+def test_a_script_that_sets_the_character_set_of_literals_alone(mysql: Session, setting: str) -> None:
+    mysql.run(f"SET {setting}")
+    assert mysql.value("SELECT '${x}'", "it's") == "it's"
+    with pytest.raises(RefusedValue):
+        mysql.value("SELECT '${x}'", "😀")
+
+
 def test_brackets_of_mariadb(mariadb_server: Any) -> None:
     for mariadb in session_of(mariadb_server, "mysql"):
         mariadb.run("SET sql_mode = 'MSSQL'")
@@ -314,6 +322,12 @@ def test_code_in_literals_of_mysql(mysql: Session, template: str) -> None:
         assert mysql.run("EXECUTE s") == [(value,)]
         accepted.append(value)
     assert accepted == ["NULL", "-1"]
+
+
+@pytest.mark.parametrize("value", ["';a();'", "$$", "a'b"])
+def test_code_of_a_library_of_mysql(value: str) -> None:
+    with pytest.raises(RefusedValue):
+        put(dialect("mysql"), None, "CREATE LIBRARY a LANGUAGE JAVASCRIPT AS $$ let b = '${x}'; $$", value)
 
 
 def test_split_routines_run_on_mysql(mysql: Session) -> None:

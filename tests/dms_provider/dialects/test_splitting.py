@@ -159,14 +159,20 @@ def test_the_mode_matters_for_data() -> None:
 @pytest.mark.parametrize(
     ("conn_type", "row", "mode"),
     [
-        ("mysql", ("", "utf8mb4"), Mode(True, "literal")),
-        ("mysql", ("STRICT_TRANS_TABLES,ANSI_QUOTES", "utf8mb3"), Mode(True, "identifier", repertoire="bmp")),
+        ("mysql", ("", "utf8mb4", "utf8mb4"), Mode(True, "literal")),
+        ("mysql", ("", "utf8mb4", "latin1"), Mode(True, "literal", repertoire="ascii")),
+        ("mysql", ("", "utf8mb4", "utf8mb3"), Mode(True, "literal", repertoire="bmp")),
         (
             "mysql",
-            ("NO_BACKSLASH_ESCAPES", "gbk"),
+            ("STRICT_TRANS_TABLES,ANSI_QUOTES", "utf8mb3", "utf8mb4"),
+            Mode(True, "identifier", repertoire="bmp"),
+        ),
+        (
+            "mysql",
+            ("NO_BACKSLASH_ESCAPES", "gbk", "gbk"),
             Mode(False, "literal", repertoire="ascii", merging_bytes=True),
         ),
-        ("mysql", ("ANSI_QUOTES,MSSQL", b"latin1"), Mode(True, "identifier", True, "ascii")),
+        ("mysql", ("ANSI_QUOTES,MSSQL", b"latin1", b"latin1"), Mode(True, "identifier", True, "ascii")),
         ("postgres", ("on", "UTF8"), Mode()),
         ("postgres", ("off", "GB18030"), Mode(True, repertoire="ascii", merging_bytes=True)),
         ("postgres", (b"on", b"SQL_ASCII"), Mode(repertoire="ascii")),
@@ -178,7 +184,7 @@ def test_mode_of_a_session(conn_type: str, row: tuple[object, ...], mode: Mode) 
 
 
 @pytest.mark.parametrize(
-    ("conn_type", "row"), [("mysql", None), ("mysql", ("",)), ("postgres", ("maybe", "UTF8"))]
+    ("conn_type", "row"), [("mysql", None), ("mysql", ("", "utf8mb4")), ("postgres", ("maybe", "UTF8"))]
 )
 def test_an_answer_that_is_no_mode(conn_type: str, row: tuple[object, ...] | None) -> None:
     with pytest.raises(UnknownMode):
