@@ -33,8 +33,10 @@ class Argument:
 class Command:
     """One command.
 
+    :param name: as it is typed
     :param help: one line
     :param module: module whose ``run(arguments) -> exit status`` does it, imported only then
+    :param arguments: in the order of the help
     """
 
     name: str
@@ -70,7 +72,8 @@ _OUTPUT = _argument(
 _ROOT = _argument(
     "--root",
     metavar="DIR",
-    help="the folder that holds all specs, and all files that they name; default: the folder given",
+    help="the folder that holds all specs, and all files that they name;"
+    " default: the folder given, or the folder of the file given",
 )
 
 COMMANDS: tuple[Command, ...] = (
@@ -97,8 +100,14 @@ COMMANDS: tuple[Command, ...] = (
         (
             _FILE,
             _ROOT,
-            _argument("--run-time", metavar="T", help="of the run; default: now"),
-            _argument("--business-time", metavar="T", help="of the run; run time is that plus one day"),
+            _argument(
+                "--run-time",
+                metavar="T",
+                help="run time, ISO 8601, without a zone of the flow's; default: now",
+            ),
+            _argument(
+                "--business-time", metavar="T", help="business time; the run time is that plus one day"
+            ),
             _argument(
                 "--set",
                 action="append",
@@ -123,9 +132,17 @@ COMMANDS: tuple[Command, ...] = (
         (
             _FILE,
             _ROOT,
-            _argument("--from", metavar="T", dest="start", help="list from here on, inclusive"),
-            _argument("--to", metavar="T", dest="end", help="list until here, exclusive"),
-            _argument("--next", type=at_least_one, metavar="N", dest="count", help="how many, default 10"),
+            _argument(
+                "--from", metavar="T", dest="start", help="list from this time on, inclusive; ISO 8601"
+            ),
+            _argument("--to", metavar="T", dest="end", help="list until this time, exclusive"),
+            _argument(
+                "--next",
+                type=at_least_one,
+                metavar="N",
+                dest="count",
+                help="how many of the coming times; default: 10",
+            ),
             _OUTPUT,
         ),
     ),

@@ -34,7 +34,7 @@ def run(command: Command, arguments: argparse.Namespace) -> int:
             print_json([problem.to_json() for problem in error.problems])
         return PROBLEM
     except UsageError as error:
-        note(f"dag_factory {command.name}: {error}")
+        note(f"{command.name}: {error}")
         return WRONG_USAGE
 
 
