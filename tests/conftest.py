@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from dev.services import MariaDBServer, MySQLServer, PostgresServer, Server, ServerUnavailable
 
@@ -36,12 +37,33 @@ def _own_airflow_home() -> Path:
 # Airflow reads its settings when it is imported, which any test module may do first.
 AIRFLOW_HOME = _own_airflow_home()
 
+# How fast a machine is says nothing about a property, so there is neither a deadline nor a check of speed.
+settings.register_profile(
+    "same", derandomize=True, deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("thorough", settings.get_profile("same"), derandomize=False, max_examples=2000)
+settings.load_profile(os.environ.get("DMS_TEST_EXAMPLES", "same"))
+
+# With several test processes the longest files must not come last.
+LONGEST_FIRST = (
+    "tests/end_to_end/",
+    "tests/dms_provider/operators/test_kill.py",
+    "tests/docs/test_python_dags.py",
+    "tests/dag_factory/builder/",
+    "tests/dms_provider/",
+    "tests/",
+)
+
 ServerReport = dict[str, tuple[bool, str]]
 SERVERS = pytest.StashKey[ServerReport]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[SERVERS] = {}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: [item.nodeid.startswith(path) for path in LONGEST_FIRST].index(True))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

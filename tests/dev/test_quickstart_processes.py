@@ -28,8 +28,8 @@ with processes.AirflowProcesses(os.environ, logs) as airflow:
     airflow.start("two", "x")
     while not (airflow.log("one").read_text() and airflow.log("two").read_text()):
         time.sleep(0.02)
-    print(*processes.descendants(os.getpid()), flush=True)
     with contextlib.suppress(KeyboardInterrupt):
+        print(*processes.descendants(os.getpid()), flush=True)
         time.sleep(300)
 print("ended", flush=True)
 """

@@ -52,7 +52,7 @@ def test_a_command_prints_what_is_shown(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert done.returncode == int(example.options.get("status", 0)), done.stdout

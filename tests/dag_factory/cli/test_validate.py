@@ -132,4 +132,4 @@ def test_five_thousand_problems_are_printed_quickly(command: Command, spec: Path
     begin = time.process_time()
     outcome = command("validate", spec)
     assert len(outcome.out.splitlines()) == 5000
-    assert time.process_time() - begin < 3
+    assert time.process_time() - begin < 30

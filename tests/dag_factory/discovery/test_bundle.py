@@ -220,8 +220,8 @@ def test_two_processes_at_once(workplace: Workplace, tmp_path: Path) -> None:
         f"b = FlowBundle(name='flows', bundle={{'kwargs': {{'path': {str(workplace.specs)!r}}}}})\n"
         "b.initialize()\nfor _ in range(5): b.refresh()\n"
     )
-    processes = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(3)]
-    assert [process.wait(120) for process in processes] == [0, 0, 0]
+    processes = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(2)]
+    assert [process.wait(300) for process in processes] == [0, 0]
     assert set(workplace.bag().dags) == {f"flow_{number}" for number in range(30)}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dag_factory.diagnostics import Path
@@ -76,7 +76,6 @@ def test_place_inside_a_text(keys: tuple[str, ...], place: tuple[int, int]) -> N
     assert (line, column) == place
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.text("ab;é @", max_size=6), min_size=1, max_size=6)
     .map("\n".join)

@@ -6,7 +6,7 @@ import pathlib
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dag_factory.diagnostics import Problem
@@ -97,7 +97,6 @@ def _mutated(draw: st.DrawFn) -> str:
     return text
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.one_of(st.binary(max_size=200), _mutated().map(lambda text: text.encode("utf-8", "replace"))))
 def test_whatever_the_bytes_there_are_values_or_problems(data: bytes) -> None:
     problems: tuple[Problem, ...] = ()

@@ -10,7 +10,7 @@ from functools import total_ordering
 from typing import Any, NamedTuple
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dms_provider.conditions import ConditionError, parse_condition
@@ -132,7 +132,6 @@ def larger(parts: st.SearchStrategy[BothWays]) -> st.SearchStrategy[BothWays]:
     )
 
 
-@settings(max_examples=500)
 @given(st.recursive(simple, larger, max_leaves=12))
 def test_python_agrees(condition: BothWays) -> None:
     values = {name: Data((text,)) for name, text in VALUES.items()}

@@ -204,14 +204,14 @@ characters = st.text(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(value=characters, sql_mode=st.sampled_from(MYSQL_MODES))
 def test_any_value_comes_back_from_mysql(mysql: Session, value: str, sql_mode: str) -> None:
     mysql.run(f"SET sql_mode = '{sql_mode}'")
     assert mysql.value("SELECT '${x}'", value) == value
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(value=characters, conforming=st.sampled_from(["on", "off"]))
 def test_any_value_comes_back_from_postgres(postgres: Session, value: str, conforming: str) -> None:
     postgres.run(f"SET standard_conforming_strings = {conforming}")

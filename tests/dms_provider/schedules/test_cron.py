@@ -4,7 +4,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 from croniter import croniter
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dms_provider.schedules import Cron, Schedule, ScheduleError
@@ -152,7 +152,6 @@ MOMENTS = st.datetimes(datetime(1990, 1, 1), datetime(2090, 1, 1)).map(
 )
 
 
-@settings(max_examples=40)
 @given(text=unix_texts(), moment=MOMENTS)
 def test_unix_texts_name_what_croniter_says(text: str, moment: datetime) -> None:
     schedule = Schedule(Cron(text), "UTC")
