@@ -43,7 +43,7 @@ class Progress:
 
 
 def arguments() -> argparse.Namespace:
-    """:return: what the command line asks for."""
+    """Return what the command line asks for."""
     parser = argparse.ArgumentParser(prog="dev/quickstart", description=__doc__)
     parser.add_argument(
         "--exit", action="store_true", help="stop after printing; status 0 if the report is right"
@@ -56,10 +56,11 @@ def arguments() -> argparse.Namespace:
 
 
 def business_date(text: str) -> date:
-    """
-    :param text: ``yyyy-mm-dd``.
-    :return: a day of 2013.
-    :raises ValueError: it is none.
+    """Return the day that an argument names.
+
+    :param text: ``yyyy-mm-dd``
+    :return: a day of 2013
+    :raises ValueError: it is none
     """
     day = datetime.strptime(text, "%Y-%m-%d").date()
     if day.year != 2013:
@@ -68,10 +69,9 @@ def business_date(text: str) -> date:
 
 
 class Migration:
-    """
-    Whether Airflow's database is that of the installed version.
+    """Whether Airflow's database is that of the installed version.
 
-    :param folders: of the quick start.
+    :param folders: of the quick start
     """
 
     def __init__(self, folders: Folders) -> None:
@@ -91,11 +91,10 @@ class Migration:
 
 @contextmanager
 def only_one(lock: Path) -> Iterator[None]:
-    """
-    Keep a second quick start out of the same folder; the lock goes with the process that holds it.
+    """Keep a second quick start out of the same folder; the lock goes with the process that holds it.
 
-    :param lock: its file.
-    :raises QuickstartError: another one is running.
+    :param lock: its file
+    :raises QuickstartError: another one is running
     """
     with lock.open("w") as file:
         try:
@@ -106,12 +105,11 @@ def only_one(lock: Path) -> Iterator[None]:
 
 
 def prepare(folders: Folders, airflow: AirflowProcesses, progress: Progress) -> None:
-    """
-    Bring Airflow's database up to date where it is not, the warehouse and the specs in place meanwhile.
+    """Bring Airflow's database up to date where it is not, the warehouse and the specs in place meanwhile.
 
-    :param folders: of the quick start.
-    :param airflow: runs Airflow's commands.
-    :param progress: told of each step.
+    :param folders: of the quick start
+    :param airflow: runs Airflow's commands
+    :param progress: told of each step
     """
     database = Migration(folders)
     if not database.done:
@@ -131,13 +129,12 @@ def prepare(folders: Folders, airflow: AirflowProcesses, progress: Progress) -> 
 
 
 def run_flow(client: AirflowClient, day: date, progress: Progress) -> tuple[str, list[tuple[str, str]]]:
-    """
-    Run the flow and tell of its nodes.
+    """Run the flow and tell of its nodes.
 
-    :param client: of the API server.
-    :param day: business date.
-    :param progress: told of each node.
-    :return: state of the run; names and states of its nodes.
+    :param client: of the API server
+    :param day: business date
+    :param progress: told of each node
+    :return: state of the run; names and states of its nodes
     """
     run_id = client.trigger(FLOW, day)
     progress(f"started {FLOW} for {day}")
@@ -152,12 +149,11 @@ def run_flow(client: AirflowClient, day: date, progress: Progress) -> tuple[str,
 
 
 def show(day: date, report: Report, nodes: list[tuple[str, str]]) -> None:
-    """
-    Print what came out.
+    """Print what came out.
 
-    :param day: business date.
-    :param report: what the flow wrote.
-    :param nodes: names and states.
+    :param day: business date
+    :param report: what the flow wrote
+    :param nodes: names and states
     """
     airports = [
         (
@@ -182,12 +178,11 @@ def show(day: date, report: Report, nodes: list[tuple[str, str]]) -> None:
 
 
 def quick_start(options: argparse.Namespace) -> int:
-    """
-    Everything, in order.
+    """Everything, in order.
 
-    :param options: of the command line.
-    :return: exit status.
-    :raises QuickstartError: something is wrong.
+    :param options: of the command line
+    :return: exit status
+    :raises QuickstartError: something is wrong
     """
     progress = Progress(options.started)
     folders = Folders()
@@ -231,10 +226,9 @@ def quick_start(options: argparse.Namespace) -> int:
 
 
 def main() -> int:
-    """
-    Run, and say in words what went wrong.
+    """Run, and say in words what went wrong.
 
-    :return: exit status.
+    :return: exit status
     """
     # SIGINT too: a shell starts its background jobs with it ignored.
     for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -17,12 +17,11 @@ ENDED = ("success", "failed")
 
 
 class AirflowClient:
-    """
-    A client of one API server.
+    """A client of one API server.
 
-    :param address: of the UI.
-    :param check: called while waiting; raises if waiting is in vain.
-    :param started: when Airflow was started; its database may hold DAGs and errors from before.
+    :param address: of the UI
+    :param check: called while waiting; raises if waiting is in vain
+    :param started: when Airflow was started; its database may hold DAGs and errors from before
     """
 
     def __init__(self, address: str, check: Callable[[], None], started: datetime) -> None:
@@ -32,23 +31,21 @@ class AirflowClient:
         self._token = ""
 
     def wait_until_up(self, *, timeout: float) -> None:
-        """
-        Wait for the API server, and log in.
+        """Wait for the API server, and log in.
 
-        :param timeout: seconds.
-        :raises QuickstartError: it did not come up.
+        :param timeout: seconds
+        :raises QuickstartError: it did not come up
         """
         for _ in self._until(timeout, "the API server did not answer"):
             if self._log_in():
                 return
 
     def wait_until_live(self, dag_id: str, *, timeout: float) -> None:
-        """
-        Wait until Airflow has made a DAG of a flow.
+        """Wait until Airflow has made a DAG of a flow.
 
-        :param dag_id: the flow's id.
-        :param timeout: seconds.
-        :raises QuickstartError: it did not in time, or there are import errors.
+        :param dag_id: the flow's id
+        :param timeout: seconds
+        :raises QuickstartError: it did not in time, or there are import errors
         """
         for _ in self._until(timeout, f"Airflow did not find the flow {dag_id}"):
             for error in self._send("GET", "/api/v2/importErrors")["import_errors"]:
@@ -60,12 +57,11 @@ class AirflowClient:
                 return
 
     def trigger(self, dag_id: str, business_date: date) -> str:
-        """
-        Start a flow for a business date.
+        """Start a flow for a business date.
 
-        :param dag_id: the flow's id.
-        :param business_date: the day.
-        :return: id of the run.
+        :param dag_id: the flow's id
+        :param business_date: the day
+        :return: id of the run
         """
         conf = {"dms": {"business_time": f"{business_date.isoformat()}T00:00:00"}}
         run = self._send(
@@ -74,14 +70,13 @@ class AirflowClient:
         return str(run["dag_run_id"])
 
     def follow(self, dag_id: str, run_id: str, *, timeout: float) -> Iterator[tuple[str, str, str]]:
-        """
-        Tell of each node that ends, until the run ends.
+        """Tell of each node that ends, until the run ends.
 
-        :param dag_id: the flow's id.
-        :param run_id: id of the run.
-        :param timeout: seconds.
-        :return: node id, node name and state, in the order of ending; at last the run itself, with no id.
-        :raises QuickstartError: the run did not end in time.
+        :param dag_id: the flow's id
+        :param run_id: id of the run
+        :param timeout: seconds
+        :return: node id, node name and state, in the order of ending; at last the run itself, with no id
+        :raises QuickstartError: the run did not end in time
         """
         run = f"/api/v2/dags/{quote(dag_id)}/dagRuns/{quote(run_id)}"
         told: set[str] = set()
@@ -140,9 +135,9 @@ class AirflowClient:
 
 
 def last_words(stack_trace: str) -> str:
-    """
-    :param stack_trace: of an import error.
-    :return: what it says below the innermost frame.
+    """Return what an import error says below its innermost frame.
+
+    :param stack_trace: of an import error
     """
     lines = stack_trace.strip().splitlines()
     frames = [number for number, line in enumerate(lines) if line.startswith("  ")]

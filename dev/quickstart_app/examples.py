@@ -10,13 +10,12 @@ DELIVERED = "delivered.json"
 
 
 def deliver(examples: Path, dags: Path, notes: Path) -> list[str]:
-    """
-    Copy the specs; one that was edited since the last delivery stays as it is.
+    """Copy the specs; one that was edited since the last delivery stays as it is.
 
-    :param examples: folder of the specs.
-    :param dags: the DAGs folder.
-    :param notes: folder that keeps what was delivered.
-    :return: names of the specs that were left as they are.
+    :param examples: folder of the specs
+    :param dags: the DAGs folder
+    :param notes: folder that keeps what was delivered
+    :return: names of the specs that were left as they are
     """
     note = notes / DELIVERED
     delivered: dict[str, str] = json.loads(note.read_text(encoding="utf-8")) if note.is_file() else {}
@@ -36,8 +35,8 @@ def deliver(examples: Path, dags: Path, notes: Path) -> list[str]:
 
 
 def digest(path: Path) -> str:
-    """
-    :param path: a file.
-    :return: what tells its content from any other.
+    """Return what tells a file's content from any other.
+
+    :param path: a file
     """
     return hashlib.sha256(path.read_bytes()).hexdigest()

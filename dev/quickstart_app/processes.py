@@ -23,9 +23,9 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def airflow_command(*words: str) -> list[str]:
-    """
-    :param words: of an ``airflow`` command.
-    :return: that command, run by the Python that runs this program.
+    """Return an ``airflow`` command, run by the Python that runs this program.
+
+    :param words: of an ``airflow`` command
     """
     return [sys.executable, "-m", "airflow", *words]
 
@@ -35,11 +35,10 @@ def _die_with_parent() -> None:
 
 
 class AirflowProcesses:
-    """
-    Everything that this quick start runs; a context manager that ends all of it, and what came of it.
+    """Everything that this quick start runs; a context manager that ends all of it, and what came of it.
 
-    :param environment: of every process.
-    :param logs: folder of their logs.
+    :param environment: of every process
+    :param logs: folder of their logs
     """
 
     def __init__(self, environment: Mapping[str, str], logs: Path) -> None:
@@ -48,11 +47,10 @@ class AirflowProcesses:
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, name: str, *words: str) -> None:
-        """
-        Start a command in a process group of its own, so that Ctrl-C reaches only this program.
+        """Start a command in a process group of its own, so that Ctrl-C reaches only this program.
 
-        :param name: of its log.
-        :param words: the ``airflow`` command.
+        :param name: of its log
+        :param words: the ``airflow`` command
         """
         with self.log(name).open("wb") as output:
             self._running[name] = subprocess.Popen(
@@ -72,11 +70,10 @@ class AirflowProcesses:
             self.start(component, component)
 
     def finish(self, name: str) -> None:
-        """
-        Wait for a command that ends by itself.
+        """Wait for a command that ends by itself.
 
-        :param name: as given to ``start``.
-        :raises QuickstartError: it failed.
+        :param name: as given to ``start``
+        :raises QuickstartError: it failed
         """
         status = self._running.pop(name).wait()
         if status:
@@ -90,15 +87,14 @@ class AirflowProcesses:
                 raise QuickstartError(f"Airflow's {name} ended with status {status}", self.log(name))
 
     def log(self, name: str) -> Path:
-        """:return: the log of a command."""
+        """Return the log of a command."""
         return self._logs / f"{name}.log"
 
     @contextlib.contextmanager
     def needed(self, name: str) -> Iterator[None]:
-        """
-        Let an error that has no log of its own show the log of the process that was waited for.
+        """Let an error that has no log of its own show the log of the process that was waited for.
 
-        :param name: as given to ``start``.
+        :param name: as given to ``start``
         """
         try:
             yield
@@ -141,11 +137,10 @@ class AirflowProcesses:
 
 
 def descendants(pid: int) -> Iterator[int]:
-    """
-    Find a process's children, their children and so on, dead ones that nobody waited for included.
+    """Find a process's children, their children and so on, dead ones that nobody waited for included.
 
-    :param pid: process id.
-    :return: process ids.
+    :param pid: process id
+    :return: process ids
     """
     children: dict[int, list[int]] = {}
     for entry in Path("/proc").iterdir():

@@ -41,11 +41,10 @@ class WorstFlight:
 
 @dataclass(frozen=True)
 class Report:
-    """
-    One day's report.
+    """One day's report.
 
-    :param airports: in the order of their codes.
-    :param worst: the worst flights of a bad day; empty on another.
+    :param airports: in the order of their codes
+    :param worst: the worst flights of a bad day; empty on another
     """
 
     airports: tuple[AirportDelays, ...]
@@ -53,12 +52,11 @@ class Report:
 
 
 def expected_report(day: date, folder: Path) -> Report:
-    """
-    Compute the report in plain Python, without a database and without the flow.
+    """Compute the report in plain Python, without a database and without the flow.
 
-    :param day: business date.
-    :param folder: of the CSV files.
-    :return: what the report must say.
+    :param day: business date
+    :param folder: of the CSV files
+    :return: what the report must say
     """
     with csv_rows("airlines", folder) as lines:
         next(lines)
@@ -92,10 +90,10 @@ def expected_report(day: date, folder: Path) -> Report:
 
 
 def airport_delays(origin: str, flights: list[dict[str, str]]) -> AirportDelays:
-    """
-    :param origin: the airport.
-    :param flights: its flights of the day.
-    :return: their summary.
+    """Return the summary of an airport's day.
+
+    :param origin: the airport
+    :param flights: its flights of the day
     """
     delays = [int(flight["dep_delay"]) for flight in flights if flight["dep_delay"] != MISSING]
     return AirportDelays(
@@ -109,20 +107,19 @@ def airport_delays(origin: str, flights: list[dict[str, str]]) -> AirportDelays:
 
 
 def is_late(flight: dict[str, str]) -> bool:
-    """
-    :param flight: a row of the flights.
-    :return: whether it left, and late.
+    """Return whether a flight left, and late.
+
+    :param flight: a row of the flights
     """
     return flight["dep_delay"] != MISSING and int(flight["dep_delay"]) > LATE_MINUTES
 
 
 def read_report(day: date, warehouse: Path) -> Report:
-    """
-    Read what the flow wrote.
+    """Read what the flow wrote.
 
-    :param day: business date.
-    :param warehouse: the SQLite file.
-    :return: the report.
+    :param day: business date
+    :param warehouse: the SQLite file
+    :return: the report
     """
     connection = sqlite3.connect(f"{warehouse.as_uri()}?mode=ro", uri=True)
     try:
@@ -145,12 +142,11 @@ def read_report(day: date, warehouse: Path) -> Report:
 
 
 def differences(report: Report, expected: Report) -> list[str]:
-    """
-    Compare; a mean may differ by its rounding to one decimal.
+    """Compare; a mean may differ by its rounding to one decimal.
 
-    :param report: what the flow wrote.
-    :param expected: what is right.
-    :return: one line for each difference.
+    :param report: what the flow wrote
+    :param expected: what is right
+    :return: one line for each difference
     """
     found = []
     if [airport.origin for airport in report.airports] != [airport.origin for airport in expected.airports]:

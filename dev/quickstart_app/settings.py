@@ -31,10 +31,9 @@ class QuickstartError(Exception):
 
 @dataclass(frozen=True)
 class Folders:
-    """
-    The quick start's own folder in the checkout.
+    """The quick start's own folder in the checkout.
 
-    :param root: that folder.
+    :param root: that folder
     """
 
     root: Path = CHECKOUT / ".quickstart"
@@ -66,11 +65,10 @@ class Folders:
 
 
 def free_port(preferred: int = PREFERRED_PORT) -> int:
-    """
-    Choose the port of the UI.
+    """Choose the port of the UI.
 
-    :param preferred: taken if nothing listens on it.
-    :return: a port of 127.0.0.1 that is free now.
+    :param preferred: taken if nothing listens on it
+    :return: a port of 127.0.0.1 that is free now
     """
     for port in (preferred, 0):
         with socket.socket() as probe:
@@ -84,12 +82,11 @@ def free_port(preferred: int = PREFERRED_PORT) -> int:
 
 
 def airflow_environment(folders: Folders, port: int) -> dict[str, str]:
-    """
-    Set up Airflow by its environment; what is not named here is Airflow's default.
+    """Set up Airflow by its environment; what is not named here is Airflow's default.
 
-    :param folders: of the quick start.
-    :param port: of the API server.
-    :return: the environment of every Airflow process.
+    :param folders: of the quick start
+    :param port: of the API server
+    :return: the environment of every Airflow process
     """
     bundle = {"name": "flows", "classpath": "dag_factory.FlowBundle", "kwargs": {}}
     warehouse = {"conn_type": "sqlite", "host": str(folders.warehouse)}

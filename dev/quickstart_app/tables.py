@@ -7,21 +7,20 @@ from collections.abc import Sequence
 
 
 def width(text: str) -> int:
-    """
-    :param text: one line.
-    :return: columns that it takes in a terminal, where Chinese characters take two.
+    """Return the columns that a text takes in a terminal, where Chinese characters take two.
+
+    :param text: one line
     """
     return sum(1 + (unicodedata.east_asian_width(letter) in "WF") for letter in text)
 
 
 def table(title: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """
-    Lay out a table: numbers to the right, text to the left.
+    """Lay out a table: numbers to the right, text to the left.
 
-    :param title: line above it.
-    :param header: names of the columns.
-    :param rows: cells.
-    :return: its lines.
+    :param title: line above it
+    :param header: names of the columns
+    :param rows: cells
+    :return: its lines
     """
     cells = [list(header), *[[str(cell) for cell in row] for row in rows]]
     widths = [max(width(line[column]) for line in cells) for column in range(len(header))]

@@ -20,22 +20,20 @@ INDEXES = (
 
 
 def is_loaded(warehouse: Path) -> bool:
-    """
-    Look whether an earlier start loaded everything: the file gets its name only then.
+    """Look whether an earlier start loaded everything: the file gets its name only then.
 
-    :param warehouse: the SQLite file.
-    :return: true if nothing is left to do.
+    :param warehouse: the SQLite file
+    :return: true if nothing is left to do
     """
     return warehouse.is_file()
 
 
 def load(warehouse: Path, folder: Path) -> dict[str, int]:
-    """
-    Load all tables into a new warehouse; it takes the place of an old one at the very end.
+    """Load all tables into a new warehouse; it takes the place of an old one at the very end.
 
-    :param warehouse: the SQLite file.
-    :param folder: of the CSV files.
-    :return: number of rows of each table.
+    :param warehouse: the SQLite file
+    :param folder: of the CSV files
+    :return: number of rows of each table
     """
     unfinished = warehouse.with_suffix(".unfinished")
     unfinished.unlink(missing_ok=True)
@@ -59,13 +57,12 @@ def load(warehouse: Path, folder: Path) -> dict[str, int]:
 
 
 def load_table(connection: sqlite3.Connection, table: str, lines: Iterator[list[str]]) -> int:
-    """
-    Load one table; SQLite turns the text of number columns into numbers.
+    """Load one table; SQLite turns the text of number columns into numbers.
 
-    :param connection: to the warehouse.
-    :param table: its name.
-    :param lines: header and rows.
-    :return: number of rows.
+    :param connection: to the warehouse
+    :param table: its name
+    :param lines: header and rows
+    :return: number of rows
     """
     header = next(lines)
     columns = ", ".join(f'"{name}" {"TEXT" if name in TEXT_COLUMNS else "NUMERIC"}' for name in header)
@@ -75,9 +72,9 @@ def load_table(connection: sqlite3.Connection, table: str, lines: Iterator[list[
 
 
 def nulls(lines: Iterable[list[str]]) -> Iterator[list[str | None]]:
-    """
-    :param lines: rows in which a missing value is written ``NA``.
-    :return: the same rows with None there.
+    """Yield rows with None where a value is missing.
+
+    :param lines: rows in which a missing value is written ``NA``
     """
     for line in lines:
         yield [None if value == MISSING else value for value in line]

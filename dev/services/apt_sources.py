@@ -15,12 +15,11 @@ KEPT_OPTIONS = ("signed-by", "trusted")
 
 @dataclass(frozen=True)
 class AptSource:
-    """
-    One archive and suite.
+    """One archive and suite.
 
-    :param uri: the archive.
-    :param suite: what apt takes from it.
-    :param options: those of KEPT_OPTIONS that are set.
+    :param uri: the archive
+    :param suite: what apt takes from it
+    :param options: those of KEPT_OPTIONS that are set
     """
 
     uri: str
@@ -28,21 +27,20 @@ class AptSource:
     options: tuple[tuple[str, str], ...] = ()
 
     def one_line(self, *, suite: str) -> str:
-        """
-        :param suite: the suite to take instead of this machine's.
-        :return: a line for a ``sources.list``.
+        """Return the source as a line for a ``sources.list``.
+
+        :param suite: the suite to take instead of this machine's
         """
         options = " ".join(f"{name}={value}" for name, value in self.options)
         return " ".join(["deb", *([f"[{options}]"] if options else []), self.uri, suite, "main"])
 
 
 def machine_source(apt: Path = APT, os_release: Path = OS_RELEASE) -> AptSource | None:
-    """
-    Find the archive of this machine's own release.
+    """Find the archive of this machine's own release.
 
-    :param apt: apt's folder of settings.
-    :param os_release: names the release.
-    :return: the first archive asked for this release itself (not its updates); None if there is none.
+    :param apt: apt's folder of settings
+    :param os_release: names the release
+    :return: the first archive asked for this release itself (not its updates); None if there is none
     """
     names = {"stable", "testing", "unstable", "sid"}
     codename = re.search(r"^VERSION_CODENAME=\"?([\w-]+)", read(os_release), re.MULTILINE)
@@ -52,11 +50,10 @@ def machine_source(apt: Path = APT, os_release: Path = OS_RELEASE) -> AptSource 
 
 
 def machine_sources(apt: Path = APT) -> Iterator[AptSource]:
-    """
-    Read both kinds of apt's files.
+    """Read both kinds of apt's files.
 
-    :param apt: apt's folder of settings.
-    :return: every binary source that is not switched off.
+    :param apt: apt's folder of settings
+    :return: every binary source that is not switched off
     """
     parts = apt / "sources.list.d"
     for path in (apt / "sources.list", *sorted(parts.glob("*.list"))):
@@ -66,9 +63,9 @@ def machine_sources(apt: Path = APT) -> Iterator[AptSource]:
 
 
 def read_one_line_format(text: str) -> Iterator[AptSource]:
-    """
-    :param text: a ``.list`` file.
-    :return: its binary sources.
+    """Yield the binary sources of a ``.list`` file.
+
+    :param text: a ``.list`` file
     """
     for line in text.splitlines():
         match = ONE_LINE.match(line.split("#")[0].strip())
@@ -78,9 +75,9 @@ def read_one_line_format(text: str) -> Iterator[AptSource]:
 
 
 def read_deb822(text: str) -> Iterator[AptSource]:
-    """
-    :param text: a ``.sources`` file.
-    :return: its binary sources.
+    """Yield the binary sources of a ``.sources`` file.
+
+    :param text: a ``.sources`` file
     """
     without_comments = "\n".join(line for line in text.splitlines() if not line.startswith("#"))
     for stanza in re.split(r"\n\s*\n", without_comments):
@@ -103,17 +100,17 @@ def read_deb822(text: str) -> Iterator[AptSource]:
 
 
 def kept(options: dict[str, str]) -> tuple[tuple[str, str], ...]:
-    """
-    :param options: all options of a source.
-    :return: those that decide whose signature is trusted.
+    """Return the options that decide whose signature is trusted.
+
+    :param options: all options of a source
     """
     return tuple((name, ",".join(options[name].split())) for name in KEPT_OPTIONS if name in options)
 
 
 def read(path: Path) -> str:
-    """
-    :param path: a text file.
-    :return: its text; empty where it is missing or not ours to read.
+    """Return the text of a file, empty where it is missing or not ours to read.
+
+    :param path: a text file
     """
     try:
         return path.read_text(encoding="utf-8")

@@ -35,7 +35,7 @@ class MySQLProtocolServer(Server):
 
     @abc.abstractmethod
     def _command(self) -> list[str | Path]:
-        """:return: the server's program, with the arguments that only this one needs."""
+        """Return the server's program, with the arguments that only this one needs."""
 
     def _launch(self) -> ServerProcess:
         first_statements = self.folder / "first.sql"
@@ -82,5 +82,5 @@ class MySQLProtocolServer(Server):
 
 
 def run_as() -> list[str]:
-    """:return: the argument with which these servers agree to run as root, when called as root."""
+    """Return the argument with which these servers agree to run as root, when called as root."""
     return ["--user=root"] if is_root() else []

@@ -25,11 +25,10 @@ SETTINGS = {
 
 
 def find_binaries() -> Path:
-    """
-    Find the folder of ``initdb`` and ``postgres``.
+    """Find the folder of ``initdb`` and ``postgres``.
 
-    :return: that of Debian's newest version, else that of the search path.
-    :raises ServerUnavailable: there is none.
+    :return: that of Debian's newest version, else that of the search path
+    :raises ServerUnavailable: there is none
     """
     versions = [folder for folder in DEBIAN_FOLDER.glob("*/bin") if (folder / "initdb").is_file()]
     if versions:
@@ -41,11 +40,10 @@ def find_binaries() -> Path:
 
 
 def unprivileged_account() -> str | None:
-    """
-    Choose who runs the server: PostgreSQL refuses to run as root.
+    """Choose who runs the server: PostgreSQL refuses to run as root.
 
-    :return: a system user when called as root, else None.
-    :raises ServerUnavailable: there is no such user.
+    :return: a system user when called as root, else None
+    :raises ServerUnavailable: there is no such user
     """
     if not is_root():
         return None

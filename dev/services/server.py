@@ -25,19 +25,18 @@ class ServerUnavailable(RuntimeError):
 
 
 def free_port() -> int:
-    """:return: a port of 127.0.0.1 that nothing listened on a moment ago."""
+    """Return a port of 127.0.0.1 that nothing listened on a moment ago."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
 
 
 class Server(abc.ABC):
-    """
-    A database server for tests; a context manager that starts and stops it.
+    """A database server for tests; a context manager that starts and stops it.
 
     It listens on 127.0.0.1 only, never waits for the disk, and ends with the process that started it.
 
-    :param folder: where data and log go, made when missing; default: a temporary folder, removed by ``stop``.
+    :param folder: where data and log go, made when missing; default: a temporary folder, removed by ``stop``
     """
 
     kind: ClassVar[str]
@@ -63,11 +62,10 @@ class Server(abc.ABC):
 
     @abc.abstractmethod
     def connect(self, **options: Any) -> Any:
-        """
-        Open a connection with the driver that Airflow's hook uses.
+        """Open a connection with the driver that Airflow's hook uses.
 
-        :param options: further arguments of the driver's ``connect``; they win over this server's own.
-        :return: a DB-API connection.
+        :param options: further arguments of the driver's ``connect``; they win over this server's own
+        :return: a DB-API connection
         """
 
     @abc.abstractmethod
@@ -92,24 +90,23 @@ class Server(abc.ABC):
 
     @property
     def pid(self) -> int:
-        """:return: process id of the running server."""
+        """Return process id of the running server."""
         if self._process is None:
             raise ServerProcessError(f"{self.kind} is not running")
         return self._process.pid
 
     @property
     def airflow_uri(self) -> str:
-        """:return: value for an environment variable ``AIRFLOW_CONN_…``."""
+        """Return value for an environment variable ``AIRFLOW_CONN_…``."""
         login = f"{quote(self.user, safe='')}:{quote(self.password, safe='')}"
         return f"{self.conn_type}://{login}@{self.host}:{self.port}/{self.database}"
 
     def start(self) -> Server:
-        """
-        Start the server and wait until it takes connections.
+        """Start the server and wait until it takes connections.
 
-        :return: itself.
-        :raises ServerUnavailable: this machine does not have the program.
-        :raises ServerProcessError: the server did not come up.
+        :return: itself
+        :raises ServerUnavailable: this machine does not have the program
+        :raises ServerProcessError: the server did not come up
         """
         atexit.register(self.stop)
         self._prepare()
@@ -163,17 +160,16 @@ class Server(abc.ABC):
 
 
 def is_root() -> bool:
-    """:return: whether this process may act as any user."""
+    """Return whether this process may act as any user."""
     return os.geteuid() == 0
 
 
 def find_program(name: str, *folders: Path) -> Path | None:
-    """
-    Find a server's program.
+    """Find a server's program.
 
-    :param name: file name.
-    :param folders: looked into before the search path and the folders for system programs.
-    :return: its path, or None.
+    :param name: file name
+    :param folders: looked into before the search path and the folders for system programs
+    :return: its path, or None
     """
     for folder in folders:
         if (folder / name).is_file():

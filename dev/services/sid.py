@@ -25,23 +25,21 @@ DOWNLOAD_TIMEOUT = 600
 
 @dataclass(frozen=True)
 class SidPackage:
-    """
-    One package of sid.
+    """One package of sid.
 
-    :param name: the package.
-    :param program: what is run of it, relative to the root of the packages.
+    :param name: the package
+    :param program: what is run of it, relative to the root of the packages
     """
 
     name: str
     program: Path
 
     def fetch(self, cache: Path = CACHE) -> Path:
-        """
-        Download and unpack the package with all that it depends on, unless an earlier call did.
+        """Download and unpack the package with all that it depends on, unless an earlier call did.
 
-        :param cache: folder that outlives a run.
-        :return: root of the unpacked packages.
-        :raises ServerUnavailable: there is no apt here, or sid cannot be reached.
+        :param cache: folder that outlives a run
+        :return: root of the unpacked packages
+        :raises ServerUnavailable: there is no apt here, or sid cannot be reached
         """
         prefix = cache / self.name
         cache.mkdir(parents=True, exist_ok=True)
@@ -54,11 +52,10 @@ class SidPackage:
         return prefix
 
     def command(self, prefix: Path) -> list[str | Path]:
-        """
-        Start the program with the dynamic loader and the libraries that came with it.
+        """Start the program with the dynamic loader and the libraries that came with it.
 
-        :param prefix: what ``fetch`` gave.
-        :return: program and first arguments.
+        :param prefix: what ``fetch`` gave
+        :return: program and first arguments
         """
         loaders = sorted(prefix.glob("usr/lib/*/ld-linux*.so.*"))
         if not loaders:
@@ -92,12 +89,11 @@ class SidPackage:
 
 
 def private_apt(work: Path, source: AptSource) -> list[str]:
-    """
-    Prepare a folder in which apt knows only sid and takes no package as installed.
+    """Prepare a folder in which apt knows only sid and takes no package as installed.
 
-    :param work: an empty folder.
-    :param source: the archive of this machine.
-    :return: options that make apt-get work there.
+    :param work: an empty folder
+    :param source: the archive of this machine
+    :return: options that make apt-get work there
     """
     for folder in ("lists/partial", "cache/archives/partial"):
         (work / folder).mkdir(parents=True)
@@ -123,11 +119,10 @@ def private_apt(work: Path, source: AptSource) -> list[str]:
 
 
 def run_apt(arguments: list[str]) -> None:
-    """
-    Run apt-get.
+    """Run apt-get.
 
-    :param arguments: options and command.
-    :raises ServerUnavailable: it failed; with its last lines.
+    :param arguments: options and command
+    :raises ServerUnavailable: it failed; with its last lines
     """
     try:
         done = subprocess.run(
@@ -149,10 +144,9 @@ def run_apt(arguments: list[str]) -> None:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """
-    Let one process at a time through; the lock goes with the process that holds it.
+    """Let one process at a time through; the lock goes with the process that holds it.
 
-    :param path: the lock's file.
+    :param path: the lock's file
     """
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

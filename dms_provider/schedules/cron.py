@@ -25,10 +25,10 @@ def parse_cron(text: str) -> Recurrence:
     """Read a cron text.
 
     :param text: 5 fields (minute, hour, day of month, month, day of week), or 6 or 7 with the second first
-        and the year last.
-    :return: the times that it names.
+        and the year last
+    :return: the times that it names
     :raises ScheduleError: naming the field that is wrong, its value and what is allowed; also for a text that
-        names no day at all, such as 30 February.
+        names no day at all, such as 30 February
     """
     try:
         recurrence = _parse(text)

@@ -21,12 +21,12 @@ _ELEMENT = re.compile(r"(?P<start>\*|\w+)(?:-(?P<end>\w+))?(?:/(?P<step>\w+))?",
 class Field(NamedTuple):
     """A field of a cron text.
 
-    :param name: as people call it, used in messages.
-    :param low: smallest number.
-    :param high: largest number.
-    :param names: words that stand for numbers, in capitals.
-    :param open_end: the number that ``*`` and an open step such as ``3/2`` go up to; by default ``high``.
-    :param wraps: whether a range may run past the end and on from the start, such as ``FRI-MON``.
+    :param name: as people call it, used in messages
+    :param low: smallest number
+    :param high: largest number
+    :param names: words that stand for numbers, in capitals
+    :param open_end: the number that ``*`` and an open step such as ``3/2`` go up to; by default ``high``
+    :param wraps: whether a range may run past the end and on from the start, such as ``FRI-MON``
     """
 
     name: str
@@ -39,8 +39,8 @@ class Field(NamedTuple):
     def numbers(self, text: str) -> tuple[int, ...]:
         """Return the numbers that a text of this field names, in order.
 
-        :param text: ``*``, numbers, names, ranges, steps, and lists of them, in capitals.
-        :raises ScheduleError: if the text names something else.
+        :param text: ``*``, numbers, names, ranges, steps, and lists of them, in capitals
+        :raises ScheduleError: if the text names something else
         """
         if text.isascii() and text.isdigit() and self.low <= int(text) <= self.high:
             return (int(text),)
@@ -88,7 +88,7 @@ class Field(NamedTuple):
     def number(self, text: str) -> int:
         """Return one number, written in digits or as a name.
 
-        :raises ScheduleError: if it is neither, or out of range.
+        :raises ScheduleError: if it is neither, or out of range
         """
         if text.isdigit():
             number = int(text) if len(text) <= 6 else self.high + 1

@@ -34,8 +34,8 @@ def encode_rule(rule: Rule) -> dict[str, Any]:
 def decode_rule(data: Mapping[str, Any]) -> Rule:
     """Return the rule that :func:`encode_rule` made this of.
 
-    :param data: the kind of the rule among other keys.
-    :raises ScheduleError: if there is no kind of rule in it.
+    :param data: the kind of the rule among other keys
+    :raises ScheduleError: if there is no kind of rule in it
     """
     match data:
         case {"hour": {"at": hours}}:

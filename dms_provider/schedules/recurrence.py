@@ -27,8 +27,8 @@ class WallTimes(Protocol):
 class MonthDay(NamedTuple):
     """A day counted within its month.
 
-    :param day: from 1 on; 0 is the last day of the month, -1 the one before it, and so on.
-    :param weekday: whether the working day (Monday to Friday) nearest to it in the same month is meant.
+    :param day: from 1 on; 0 is the last day of the month, -1 the one before it, and so on
+    :param weekday: whether the working day (Monday to Friday) nearest to it in the same month is meant
     """
 
     day: int
@@ -37,8 +37,8 @@ class MonthDay(NamedTuple):
     def of(self, first_weekday: int, length: int) -> int | None:
         """Return the day of a month, or ``None`` if the month has no such day.
 
-        :param first_weekday: weekday of the month's first day, Monday is 0.
-        :param length: how many days the month has.
+        :param first_weekday: weekday of the month's first day, Monday is 0
+        :param length: how many days the month has
         """
         day = self.day if self.day > 0 else length + self.day
         if not 1 <= day <= length:
@@ -55,8 +55,8 @@ class MonthDay(NamedTuple):
 class WeekdayOfMonth(NamedTuple):
     """The n-th of a weekday in its month.
 
-    :param weekday: Monday is 0.
-    :param occurrence: 1 to 5; 0 is the last one.
+    :param weekday: Monday is 0
+    :param occurrence: 1 to 5; 0 is the last one
     """
 
     weekday: int
@@ -76,11 +76,11 @@ class Days(NamedTuple):
 
     With no part, every day of them.
 
-    :param month_days: days counted within the month.
-    :param weekdays: Monday is 0.
-    :param weekdays_of_month: such as the second Tuesday.
-    :param months: 1 to 12; empty means all.
-    :param years: empty means all.
+    :param month_days: days counted within the month
+    :param weekdays: Monday is 0
+    :param weekdays_of_month: such as the second Tuesday
+    :param months: 1 to 12; empty means all
+    :param years: empty means all
     """
 
     month_days: tuple[MonthDay, ...] = ()

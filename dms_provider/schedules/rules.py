@@ -19,9 +19,9 @@ _WHOLE_SECONDS = "a time of day has whole seconds and no zone of its own"
 class HourInterval:
     """At an interval of hours from a time to a time, each day.
 
-    :param start: first time of each day.
-    :param every: hours between two times, 1 to 23.
-    :param end: no time of a day lies behind this one, which may be a time itself.
+    :param start: first time of each day
+    :param every: hours between two times, 1 to 23
+    :param end: no time of a day lies behind this one, which may be a time itself
     """
 
     start: time
@@ -51,7 +51,7 @@ class HourInterval:
 class HoursOfDay:
     """At these whole hours, each day.
 
-    :param hours: 0 to 23, at least one.
+    :param hours: 0 to 23, at least one
     """
 
     hours: tuple[int, ...]
@@ -84,8 +84,8 @@ class Daily:
 class Weekly:
     """At a time, on these weekdays.
 
-    :param days: Monday is 0, Sunday is 6; at least one.
-    :param at: time of day.
+    :param days: Monday is 0, Sunday is 6; at least one
+    :param at: time of day
     """
 
     days: tuple[int, ...]
@@ -106,8 +106,8 @@ class Weekly:
 class Monthly:
     """At a time, on these days of each month; a month without such a day is passed over.
 
-    :param days: 1 to 31, or ``last`` for the last day; at least one.
-    :param at: time of day.
+    :param days: 1 to 31, or ``last`` for the last day; at least one
+    :param at: time of day
     """
 
     days: tuple[int | Last, ...]
@@ -134,7 +134,7 @@ class Monthly:
 class Once:
     """Once.
 
-    :param at: date and time on the wall clock, naive.
+    :param at: date and time on the wall clock, naive
     """
 
     at: datetime
@@ -153,7 +153,7 @@ class Once:
 class Cron:
     """At the times that a cron text names.
 
-    :param text: 5 fields, or Quartz's 6 or 7.
+    :param text: 5 fields, or Quartz's 6 or 7
     """
 
     text: str

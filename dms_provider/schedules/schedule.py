@@ -27,13 +27,13 @@ class Schedule:
     each wall-clock time makes one slot, its first coming; a time that does not exist makes one when the clock
     has moved on; times that fall on the same instant make one slot together.
 
-    :param rule: which times on the wall clock.
-    :param timezone: IANA name of the zone.
-    :param effective_from: first day, in the zone, on which the rule holds; ``None`` is for ever.
-    :param effective_to: last such day; ``None`` is for ever.
-    :param start_late: a slot missed by no more than this still runs.
-    :param enabled: whether runs start by themselves.
-    :raises ScheduleError: if one of these cannot be.
+    :param rule: which times on the wall clock
+    :param timezone: IANA name of the zone
+    :param effective_from: first day, in the zone, on which the rule holds; ``None`` is for ever
+    :param effective_to: last such day; ``None`` is for ever
+    :param start_late: a slot missed by no more than this still runs
+    :param enabled: whether runs start by themselves
+    :raises ScheduleError: if one of these cannot be
     """
 
     rule: Rule
@@ -65,9 +65,9 @@ class Schedule:
     def slots(self, start: datetime, end: datetime) -> Iterator[datetime]:
         """Walk the slots of a span of time, in order.
 
-        :param start: aware, inclusive.
-        :param end: aware, exclusive.
-        :return: aware times in the zone.
+        :param start: aware, inclusive
+        :param end: aware, exclusive
+        :return: aware times in the zone
         """
         end = wall_clock.utc(end)
         slot = self.next_slot(start, inclusive=True)
@@ -78,9 +78,9 @@ class Schedule:
     def next_slot(self, after: datetime, inclusive: bool = False) -> datetime | None:
         """Return the first slot after a moment.
 
-        :param after: aware.
-        :param inclusive: whether a slot at this very moment counts.
-        :return: aware, in the zone; ``None`` if there is no further slot.
+        :param after: aware
+        :param inclusive: whether a slot at this very moment counts
+        :return: aware, in the zone; ``None`` if there is no further slot
         """
         after = wall_clock.utc(after)
         wall = (
@@ -96,8 +96,8 @@ class Schedule:
     def latest_slot(self, until: datetime) -> datetime | None:
         """Return the last slot up to a moment.
 
-        :param until: aware, inclusive.
-        :return: aware, in the zone; ``None`` if there is no earlier slot.
+        :param until: aware, inclusive
+        :return: aware, in the zone; ``None`` if there is no earlier slot
         """
         wall = wall_clock.last_wall(wall_clock.utc(until), self.zone)
         if self.effective_to is not None:
@@ -110,7 +110,7 @@ class Schedule:
     def has_ended(self, now: datetime) -> bool:
         """Return whether no slot is left, such as for a schedule of one time that is past.
 
-        :param now: aware.
+        :param now: aware
         """
         return self.next_slot(now) is None
 
@@ -151,7 +151,7 @@ class Schedule:
     def from_json(cls, data: Mapping[str, Any]) -> Schedule:
         """Return the schedule that :meth:`to_json` made these values of.
 
-        :raises ScheduleError: if they are no schedule.
+        :raises ScheduleError: if they are no schedule
         """
         return cls(
             rule=encoding.decode_rule(data),

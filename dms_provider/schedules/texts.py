@@ -21,10 +21,10 @@ WEEKDAY_NAMES = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 class CronText:
     """A rule as cron texts.
 
-    :param five_field: minute, hour, day of month, month, day of week; ``None`` if there are seconds or years.
+    :param five_field: minute, hour, day of month, month, day of week; ``None`` if there are seconds or years
     :param quartz: second, minute, hour, day of month, month, day of week, and the year if there is one;
         ``None`` if Quartz cannot say it: days of the month and days of the week together, or the last day of
-        the month among others.
+        the month among others
     """
 
     five_field: str | None

@@ -21,8 +21,8 @@ _LAST_MOMENT = datetime.max.replace(tzinfo=timezone.utc)
 def zone(name: str) -> ZoneInfo:
     """Return the time zone of that name.
 
-    :param name: IANA name, such as ``Asia/Shanghai``.
-    :raises ScheduleError: if there is no such zone.
+    :param name: IANA name, such as ``Asia/Shanghai``
+    :raises ScheduleError: if there is no such zone
     """
     try:
         return ZoneInfo(name)
@@ -36,9 +36,9 @@ def zone(name: str) -> ZoneInfo:
 def utc(moment: datetime) -> datetime:
     """Return a moment in UTC, where a second later is a second later whatever clocks do.
 
-    :param moment: aware.
-    :return: the same moment; where the calendar ends, the first or last one there is.
-    :raises ValueError: if it has no time zone.
+    :param moment: aware
+    :return: the same moment; where the calendar ends, the first or last one there is
+    :raises ValueError: if it has no time zone
     """
     if moment.tzinfo is None:
         raise ValueError(f"{moment} has no time zone")
@@ -51,8 +51,8 @@ def utc(moment: datetime) -> datetime:
 def instant(wall: datetime, tz: ZoneInfo) -> datetime:
     """Return the moment at which the clocks of a zone first stand at a time, or have moved past it.
 
-    :param wall: naive time on the wall clock.
-    :return: aware, in the zone.
+    :param wall: naive time on the wall clock
+    :return: aware, in the zone
     """
     early = wall.replace(tzinfo=tz, fold=0)
     before, after = _offset(early), _offset(early.replace(fold=1))
@@ -67,8 +67,8 @@ def instant(wall: datetime, tz: ZoneInfo) -> datetime:
 def first_wall(moment: datetime, tz: ZoneInfo) -> datetime:
     """Return the earliest wall-clock time whose instant is not before a moment.
 
-    :param moment: in UTC.
-    :return: naive; ``datetime.max`` or ``datetime.min`` where the calendar ends.
+    :param moment: in UTC
+    :return: naive; ``datetime.max`` or ``datetime.min`` where the calendar ends
     """
     return wall_after(moment - _RESOLUTION, tz) if moment > _FIRST_MOMENT else datetime.min
 
@@ -76,8 +76,8 @@ def first_wall(moment: datetime, tz: ZoneInfo) -> datetime:
 def wall_after(moment: datetime, tz: ZoneInfo) -> datetime:
     """Return the earliest wall-clock time whose instant is behind a moment.
 
-    :param moment: in UTC.
-    :return: naive; ``datetime.max`` or ``datetime.min`` where the calendar ends.
+    :param moment: in UTC
+    :return: naive; ``datetime.max`` or ``datetime.min`` where the calendar ends
     """
     try:
         local = moment.astimezone(tz)
@@ -92,8 +92,8 @@ def wall_after(moment: datetime, tz: ZoneInfo) -> datetime:
 def last_wall(moment: datetime, tz: ZoneInfo) -> datetime:
     """Return the latest wall-clock time whose instant is not behind a moment.
 
-    :param moment: in UTC.
-    :return: naive; ``datetime.max`` or ``datetime.min`` where the calendar ends.
+    :param moment: in UTC
+    :return: naive; ``datetime.max`` or ``datetime.min`` where the calendar ends
     """
     try:
         local = moment.astimezone(tz)
@@ -117,7 +117,7 @@ def _offset(local: datetime) -> timedelta:
 def _end_of_second_pass(local: datetime, tz: ZoneInfo) -> datetime:
     """Return the wall-clock time from which on times come once again.
 
-    :param local: aware, in its second pass (``fold`` is 1).
+    :param local: aware, in its second pass (``fold`` is 1)
     """
     first_pass = local.replace(fold=0)
     before = _offset(first_pass)

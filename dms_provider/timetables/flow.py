@@ -35,7 +35,7 @@ class FlowTimetable(Timetable):
     ``start_late``; nothing older is caught up, so the DAG wants ``catchup=False``. Backfills make every slot
     from their first to their last moment, both inclusive, also those of a schedule that is not enabled.
 
-    :param schedule: when the flow runs.
+    :param schedule: when the flow runs
     """
 
     periodic = True
@@ -74,9 +74,9 @@ class FlowTimetable(Timetable):
     ) -> DagRunInfo | None:
         """Return the next run to plan, or with ``catchup`` the next slot as a backfill walks over them.
 
-        :param last_automated_data_interval: slot of the newest scheduled or backfilled run.
-        :param restriction: bounds, both inclusive.
-        :return: ``None`` if there is no further slot.
+        :param last_automated_data_interval: slot of the newest scheduled or backfilled run
+        :param restriction: bounds, both inclusive
+        :return: ``None`` if there is no further slot
         """
         last = last_automated_data_interval.end if last_automated_data_interval else None
         if restriction.catchup and (last is not None or restriction.earliest is not None):
@@ -90,8 +90,8 @@ class FlowTimetable(Timetable):
     def next_run_info_from_dag_model(self, *, dag_model: DagModel) -> DagRunInfo | None:
         """Return the planned run that is to be made now.
 
-        :param dag_model: Airflow's row for the DAG, with the plan.
-        :raises SlotMissed: in the scheduler, if the plan is too old; then the row holds a new plan.
+        :param dag_model: Airflow's row for the DAG, with the plan
+        :raises SlotMissed: in the scheduler, if the plan is too old; then the row holds a new plan
         """
         info = super().next_run_info_from_dag_model(dag_model=dag_model)
         now = _now()
