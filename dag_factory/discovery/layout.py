@@ -26,7 +26,7 @@ FORMAT = 1
 LOADERS = 16
 
 _LOADER = b"""\
-# The Airflow DAGs of flow specs. Which ones: see the folder "index" beside this file's folder.
+# Airflow DAGs made of flow specs. The text of a flow's spec is in its DAG docs.
 from dag_factory.discovery.loader import load_laid_out
 
 globals().update(load_laid_out(__file__))
