@@ -17,6 +17,7 @@ from dms_provider.dialects.placement import Place, places
 from dms_provider.dialects.refusals import RefusedValue
 from dms_provider.dialects.safety import misplaced, same_shape
 from dms_provider.dialects.sources import Source
+from dms_provider.variables.output_types import MAX_DIGITS, is_identifier, is_number
 from dms_provider.variables.references import DataReference, Text
 from dms_provider.variables.values import Data
 
@@ -24,8 +25,6 @@ MAX_DATA_BYTES: Final = 1024 * 1024
 """Of data in the literals of one statement, in UTF-8."""
 
 _CODE: Final = re.compile(r"[A-Za-z0-9_.:-]*")
-_IDENTIFIER: Final = re.compile(r"[A-Za-z0-9_]{1,64}")
-_NUMBER: Final = re.compile(r"-?(?=[0-9.]{1,66}\Z)(?:[0-9]+\.?[0-9]*|\.[0-9]+)")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _LAST: Final = {"unicode": "\U0010ffff", "bmp": "\uffff", "ascii": "\x7f"}
 _SHORTER: Final = "shorten it, or move it through a table instead of a variable"
@@ -198,10 +197,10 @@ def _piece(reference: DataReference, place: Place, mode: Mode, dialect: Dialect)
     accepted = True
     rendered, harmless = value, "a"
     if place.kind == "bare":
-        accepted = element is None or (bool(_NUMBER.fullmatch(value)) and sum(map(str.isdigit, value)) <= 65)
+        accepted = element is None or is_number(value)
         rendered, harmless = f" {'NULL' if element is None else value} ", " 0 "
     elif place.kind == "identifier":
-        accepted = bool(_IDENTIFIER.fullmatch(value))
+        accepted = is_identifier(value)
         harmless = "0" if value.isdigit() else "a"
     elif place.kind == "code":
         accepted = bool(_CODE.fullmatch(value)) and "--" not in value
@@ -220,7 +219,7 @@ def _piece(reference: DataReference, place: Place, mode: Mode, dialect: Dialect)
 
 
 _ACCEPTED: Final = {
-    "bare": "a number of at most 65 digits, or NULL",
+    "bare": f"a number of at most {MAX_DIGITS} digits, or NULL",
     "identifier": "1 to 64 of A-Z a-z 0-9 _",
     "code": "A-Z a-z 0-9 _ . : and single -",
 }

@@ -11,14 +11,11 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
+from dms_provider.variables.output_types import MAX_DIGITS, is_date, is_identifier, is_number
 from dms_provider.variables.values import OutputType
 
 _SHOWN_CHARACTERS = 60
-_MOST_DIGITS = 65
 _UNREADABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd]")
-_NUMBER = re.compile(r"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)")
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?: [0-9]{2}:[0-9]{2}:[0-9]{2})?")
-_IDENTIFIER = re.compile(r"[A-Za-z0-9_]{1,64}")
 
 
 class CellError(ValueError):
@@ -51,12 +48,12 @@ def check_type(text: str | None, type_: OutputType) -> None:
         return
     value = text or ""
     if type_ == "number":
-        if not _NUMBER.fullmatch(value) or sum(map(str.isdigit, value)) > _MOST_DIGITS:
-            raise CellError(f"{shortened(text)} is no number of at most {_MOST_DIGITS} digits")
+        if not is_number(value):
+            raise CellError(f"{shortened(text)} is no number of at most {MAX_DIGITS} digits")
     elif type_ == "identifier":
-        if not _IDENTIFIER.fullmatch(value):
+        if not is_identifier(value):
             raise CellError(f"{shortened(text)} is no identifier: 1 to 64 of A-Z a-z 0-9 _")
-    elif not _is_date(value):
+    elif not is_date(value):
         raise CellError(f"{shortened(text)} is no date: write yyyy-MM-dd or yyyy-MM-dd HH:mm:ss")
 
 
@@ -109,13 +106,3 @@ def _bytes_text(data: bytes) -> str:
     if _UNREADABLE.search(text):
         raise CellError("the value is binary; select it as text, for example with HEX() or a CAST")
     return text
-
-
-def _is_date(text: str) -> bool:
-    if not _DATE.fullmatch(text):
-        return False
-    try:
-        datetime.fromisoformat(text)
-    except ValueError:
-        return False
-    return True
