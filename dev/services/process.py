@@ -94,12 +94,13 @@ class ServerProcess:
                 )
             time.sleep(0.05)
 
-    def stop(self, stop_signal: signal.Signals = signal.SIGTERM, *, timeout: float = 10.0) -> None:
+    def stop(self, stop_signal: signal.Signals = signal.SIGTERM, *, timeout: float = 10.0) -> int:
         """
         End the server: politely first, then the whole process group by SIGKILL.
 
         :param stop_signal: the polite way.
         :param timeout: seconds until SIGKILL.
+        :return: its exit status.
         """
         if self.running:
             self._popen.send_signal(stop_signal)
@@ -107,7 +108,8 @@ class ServerProcess:
                 self._popen.wait(timeout)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
-        self._popen.wait()
+        status: int = self._popen.wait()
+        return status
 
     def log_tail(self, lines: int = 30) -> str:
         """:return: the last lines of the server's log."""

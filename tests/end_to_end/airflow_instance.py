@@ -7,7 +7,6 @@ import os
 import secrets
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -24,8 +23,11 @@ from dev.services.process import ServerProcess
 from dev.services.server import HOST, free_port
 
 REPOSITORY = Path(__file__).parents[2]
+PROCESS_TREE = Path(__file__).with_name("process_tree.py")
 COMPONENTS = ("api-server", "scheduler", "dag-processor")
 START_TIMEOUT = 240.0
+PATIENCE = 180.0
+"""Seconds for anything to happen: a wait ends as soon as it has, and a busy machine is no failure."""
 
 QUICK = {
     "CORE__PARALLELISM": "4",
@@ -144,14 +146,14 @@ class AirflowInstance:
         return self
 
     def stop(self) -> None:
-        """End every component with all its children; remove the home and the database."""
+        """Kill every component with all its children; remove the home and the database."""
         if self._client is not None:
             self._client.close()
         for process in self._processes.values():
             if process.running:
-                os.kill(process.pid, signal.SIGTERM)
+                os.kill(process.pid, signal.SIGINT)
         for process in self._processes.values():
-            process.stop(signal.SIGTERM, timeout=15)
+            process.stop(signal.SIGINT, timeout=15)
         if self._processes and self._server.running:
             with self._server.connect(dbname="postgres", autocommit=True) as connection:
                 connection.execute(f'DROP DATABASE IF EXISTS "{self._database}" WITH (FORCE)')
@@ -159,30 +161,31 @@ class AirflowInstance:
         shutil.rmtree(self.home, ignore_errors=True)
 
     def _migrate(self) -> None:
-        done = subprocess.run(
-            [sys.executable, "-m", "airflow", "db", "migrate"],
-            env={**os.environ, **self.environment},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=START_TIMEOUT,
-            check=False,
+        migration = self._start("db", "migrate")
+        deadline = time.monotonic() + START_TIMEOUT
+        while migration.running and time.monotonic() < deadline:
+            time.sleep(0.1)
+        if status := migration.stop(signal.SIGINT):
+            raise AirflowError(f"airflow db migrate ended with status {status}\n{migration.log_tail(80)}")
+
+    def _start(self, *words: str) -> ServerProcess:
+        """Run an ``airflow`` command; if this process dies, the command's whole tree is killed."""
+        return ServerProcess(
+            [sys.executable, PROCESS_TREE, sys.executable, "-m", "airflow", *words],
+            log=self.logs / f"{words[0]}.log",
+            environment=self.environment,
+            death_signal=signal.SIGINT,
         )
-        if done.returncode:
-            raise AirflowError(f"airflow db migrate failed\n{done.stdout.decode(errors='replace')[-5000:]}")
 
     def _launch(self, component: str) -> None:
-        self._processes[component] = ServerProcess(
-            [sys.executable, "-m", "airflow", component],
-            log=self.logs / f"{component}.log",
-            environment=self.environment,
-        )
+        self._processes[component] = self._start(component)
 
     def restart(self, component: str, *, kill: bool = False) -> None:
         """End one component and start it again.
 
         :param kill: end it and its children by SIGKILL, as a machine that dies does
         """
-        self._processes[component].stop(signal.SIGKILL if kill else signal.SIGTERM, timeout=15)
+        self._processes[component].stop(signal.SIGINT if kill else signal.SIGTERM, timeout=15)
         self._launch(component)
 
     def _is_healthy(self) -> bool:
@@ -201,7 +204,11 @@ class AirflowInstance:
         if self._client is None:
             token = httpx.get(f"{self.url}/auth/token", timeout=90).json()["access_token"]
             self._client = httpx.Client(
-                base_url=f"{self.url}/api/v2", headers={"Authorization": f"Bearer {token}"}, timeout=90
+                base_url=f"{self.url}/api/v2",
+                headers={"Authorization": f"Bearer {token}"},
+                timeout=90,
+                # the server may close a connection that waits just as the next request is sent on it
+                limits=httpx.Limits(max_keepalive_connections=0),
             )
         return self._client
 
@@ -246,7 +253,7 @@ class AirflowInstance:
         body = {"logical_date": None, "conf": dict(conf or {})}
         return str(self.post(f"/dags/{dag_id}/dagRuns", body)["dag_run_id"])
 
-    def wait_for_run(self, dag_id: str, run_id: str, *, timeout: float = 60.0) -> str:
+    def wait_for_run(self, dag_id: str, run_id: str, *, timeout: float = PATIENCE) -> str:
         """Wait until a run has ended.
 
         :return: its state
@@ -257,6 +264,25 @@ class AirflowInstance:
             return state if state in ("success", "failed") else None
 
         return self.wait_for(ended, f"run {run_id} of {dag_id} to end", timeout=timeout)
+
+    def run(self, dag_id: str) -> None:
+        """Start a run by hand and wait until it has succeeded.
+
+        :raises AirflowError: it failed; with the logs of its failed tasks
+        """
+        self.succeed(dag_id, self.trigger(dag_id))
+
+    def succeed(self, dag_id: str, run_id: str) -> None:
+        """Wait until a run has succeeded.
+
+        :raises AirflowError: it failed; with the logs of its failed tasks
+        """
+        if (state := self.wait_for_run(dag_id, run_id)) == "success":
+            return
+        states = self.task_states(dag_id, run_id)
+        failed = [task_id for task_id, reached in states.items() if reached == "failed"]
+        logs = "\n".join(self.task_log(dag_id, run_id, task_id) for task_id in failed)
+        raise AirflowError(f"{dag_id} is {state}: {states}\n{logs}")
 
     def task_states(self, dag_id: str, run_id: str) -> dict[str, str | None]:
         """Return task id -> state of one run's task instances."""
@@ -271,7 +297,7 @@ class AirflowInstance:
             line if isinstance(line, str) else json.dumps(line, ensure_ascii=False) for line in content
         )
 
-    def wait_for(self, condition: Callable[[], T | None], what: str, *, timeout: float = 30.0) -> T:
+    def wait_for(self, condition: Callable[[], T | None], what: str, *, timeout: float = PATIENCE) -> T:
         """Wait until something is true.
 
         :param condition: asked four times a second

@@ -10,7 +10,15 @@ from pathlib import Path
 import pytest
 
 from dev.services import Server
+from tests.dag_factory.discovery.repository import Repository
 from tests.end_to_end.airflow_instance import AirflowInstance
+
+
+def done(warehouse: Path, flow: str) -> list[str]:
+    """Return the nodes of a flow that have written into the table ``done``, in order."""
+    with sqlite3.connect(warehouse) as connection:
+        rows = connection.execute("SELECT node FROM done WHERE flow = ? ORDER BY rowid", (flow,))
+        return [node for (node,) in rows]
 
 
 @pytest.fixture(scope="session")
@@ -23,10 +31,21 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def airflow(postgres_server: Server, warehouse: Path) -> Iterator[AirflowInstance]:
-    """An Airflow with a flow bundle in front of its DAGs folder, and the connection ``warehouse``."""
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
+    """A Git repository without flows."""
+    return Repository(tmp_path_factory.mktemp("git") / "repository")
+
+
+@pytest.fixture(scope="session")
+def airflow(postgres_server: Server, warehouse: Path, repository: Repository) -> Iterator[AirflowInstance]:
+    """An Airflow with flow bundles in front of its DAGs folder and a repository; connection ``warehouse``."""
+    git = {
+        "classpath": "airflow.providers.git.bundles.git.GitDagBundle",
+        "kwargs": {"repo_url": str(repository.folder), "tracking_ref": "main"},
+    }
     bundles = [
-        {"name": "flows", "classpath": "dag_factory.FlowBundle", "kwargs": {"refresh_interval": 1}},
+        {"name": name, "classpath": "dag_factory.FlowBundle", "kwargs": {"refresh_interval": 1, **behind}}
+        for name, behind in {"flows": {}, "git_flows": {"bundle": git}}.items()
     ]
     instance = AirflowInstance(postgres_server, bundles=bundles)
     connection = {"conn_type": "sqlite", "host": str(warehouse)}

@@ -22,47 +22,13 @@ from airflow.dag_processing.dagbag import BundleDagBag
 from dag_factory import FlowBundle
 from dag_factory.discovery.layout import Layout, loader_of
 from tests.dag_factory.discovery.conftest import GOOD, task_of
+from tests.dag_factory.discovery.repository import Repository, git_is_missing
 
-if shutil.which("git") is None:
-    pytest.skip("NO GIT: THE GIT BUNDLE WAS NOT TRIED. Install git.", allow_module_level=True)
+if git_is_missing():
+    pytest.skip("NO GIT: FLOWS IN GIT WERE NOT TRIED. Install git.", allow_module_level=True)
 
 NAME = "flows"
 DAY = 24 * 60 * 60
-
-
-class Repository:
-    """A Git repository with one branch, ``main``.
-
-    :param folder: where it is
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        folder.mkdir()
-        self.git("init", "--quiet", "--initial-branch=main")
-        self.commit({"README.md": "Flows.\n"})
-
-    def git(self, *words: str) -> str:
-        """Return what a git command prints."""
-        author = ("-c", "user.name=Ann", "-c", "user.email=ann@example.com", "-c", "commit.gpgsign=false")
-        command = ["git", "-C", str(self.folder), *author, *words]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-
-    def commit(self, files: dict[str, str | None]) -> str:
-        """Write or remove files.
-
-        :return: the commit
-        """
-        for name, text in files.items():
-            path = self.folder / name
-            if text is None:
-                path.unlink()
-            else:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(text, encoding="utf-8")
-        self.git("add", "--all")
-        self.git("commit", "--quiet", "--message", "Change flows")
-        return self.git("rev-parse", "HEAD")
 
 
 @pytest.fixture
