@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -47,7 +48,14 @@ class SQLFlowOperator(FlowOperator):
         with session:
             for note in session.notes:
                 self.log.warning("%s: %s", self.conn_id, note)
-            return self.run_text(text, source, session, context)
+            try:
+                return self.run_text(text, source, session, context)
+            except Exception as error:
+                # A message may quote words of the text, and Airflow's masker knows no capitals of a secret.
+                error.args = tuple(
+                    source.redactor.redact(part) if isinstance(part, str) else part for part in error.args
+                )
+                raise
 
     @abstractmethod
     def run_text(self, text: Text, source: Source, session: Session, context: Context) -> Any:
@@ -60,7 +68,9 @@ class SQLFlowOperator(FlowOperator):
         """Stop what runs, on the server itself. Airflow calls this when the task is to end."""
         self._killed = True
         if self._session is not None:
-            self.log.info("Told to stop: cancelling what runs on %s", self.conn_id)
+            # A signal can come while this thread holds the lock of its log; waiting for it would never end.
+            note = ("Told to stop: cancelling what runs on %s", self.conn_id)
+            threading.Thread(target=self.log.info, args=note, daemon=True).start()
             self._session.kill()
 
     def _text(self, context: Context, source: Source) -> Text:

@@ -25,6 +25,9 @@ class AuthorText:
     text: str
     secret: bool = False
 
+    def __repr__(self) -> str:
+        return f"AuthorText({'***' if self.secret else repr(self.text)})"
+
 
 @dataclass(frozen=True, slots=True)
 class Data:
