@@ -6,9 +6,6 @@ import os
 import time
 from pathlib import Path
 
-from airflow._shared.module_loading.file_discovery import find_path_from_directory
-from airflow.configuration import conf
-
 from dag_factory.validation import DRAFT_SUFFIX, SPEC_SUFFIXES
 
 Stamp = tuple[int, int, int, int]
@@ -17,6 +14,7 @@ Stamp = tuple[int, int, int, int]
 UNSETTLED: Stamp = (0, 0, 0, 0)
 """Stamp of a file so young that one more change might leave no trace in its times."""
 
+_IGNORE_FILE = ".airflowignore"
 _CLOCK_TICK_NS = 100_000_000
 
 
@@ -29,13 +27,48 @@ def find_specs(folder: Path) -> list[str]:
     :return: paths below ``folder``, sorted, parts joined by ``/``
     :raises RuntimeError: symbolic links form a loop
     """
+    specs = _find_without_rules(os.fspath(folder))
+    return sorted(_find_by_rules(folder) if specs is None else specs)
+
+
+def _find_without_rules(folder: str, below: str = "") -> list[str] | None:
+    """Find the specs of a folder much faster than Airflow walks it.
+
+    :param below: the folder's own path below the one where the search began, with a ``/`` at its end
+    :return: ``None`` if ignore rules or links between folders are there, which only Airflow's walk follows
+    """
+    specs: list[str] = []
+    try:
+        entries = list(os.scandir(folder))
+    except OSError:
+        return specs
+    for entry in entries:
+        name = entry.name
+        if name == _IGNORE_FILE or (entry.is_symlink() and not os.path.isfile(entry.path)):
+            return None
+        if entry.is_dir():
+            if name == ".git":
+                continue
+            found = _find_without_rules(entry.path, f"{below}{name}/")
+            if found is None:
+                return None
+            specs += found
+        elif name.endswith(SPEC_SUFFIXES) and entry.is_file():
+            specs.append(below + name)
+    return specs
+
+
+def _find_by_rules(folder: Path) -> list[str]:
+    from airflow._shared.module_loading.file_discovery import find_path_from_directory
+    from airflow.configuration import conf
+
     syntax = conf.get_mandatory_value("core", "dag_ignore_file_syntax", fallback="glob")
     start = len(os.path.join(folder, ""))
-    return sorted(
+    return [
         path[start:]
-        for path in find_path_from_directory(str(folder), ".airflowignore", syntax)
+        for path in find_path_from_directory(str(folder), _IGNORE_FILE, syntax)
         if path.endswith(SPEC_SUFFIXES) and "/.git/" not in path[start - 1 :] and os.path.isfile(path)
-    )
+    ]
 
 
 def is_draft(spec: str) -> bool:

@@ -51,17 +51,22 @@ def find_flow(layout: Layout, dag_id: str) -> FoundFlow:
 
 def candidates(folder: Path, dag_id: str) -> list[str]:
     """Return the specs of a folder, sorted by path, that give a DAG; whether they are good is not asked."""
-    return [spec for spec in find_specs(folder) if _has_id(folder, spec, dag_id)]
+    flow_id = dag_id.removesuffix(DRAFT_ID_SUFFIX)
+    return [spec for spec in find_specs(folder) if _has_id(f"{folder}/{spec}", spec, dag_id, flow_id)]
 
 
-def _has_id(folder: Path, spec: str, dag_id: str) -> bool:
+def _has_id(path: str, spec: str, dag_id: str, flow_id: str) -> bool:
     """Whether a spec is that of a DAG. Only one that may be is parsed."""
     try:
-        data = (folder / spec).read_bytes()
+        with open(path, "rb", buffering=0) as file:
+            data = file.readall()
     except OSError:
         return False
-    flow_id = dag_id.removesuffix(DRAFT_ID_SUFFIX).encode()
-    if flow_id not in data and flow_id_of(spec) != dag_id and not _DISGUISED_ID.search(data):
+    if (
+        flow_id.encode() not in data
+        and flow_id not in spec
+        and not (b"\\" in data and _DISGUISED_ID.search(data))
+    ):
         return False
     try:
         values = read_document(data, spec).values
