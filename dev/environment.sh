@@ -97,7 +97,8 @@ install_into() {
             fail "pip could not install uv"
     fi
     use_settings_of_pip "$venv/bin/python"
-    (cd "$checkout" && VIRTUAL_ENV=$venv "$venv/bin/uv" pip install --quiet \
+    # Airflow is many processes: without bytecode each compiles it anew, where the environment forbids to keep it.
+    (cd "$checkout" && VIRTUAL_ENV=$venv "$venv/bin/uv" pip install --quiet --compile-bytecode \
         --constraints "$constraints" --build-constraints "$constraints" "$@") ||
         fail "the Python packages could not be installed"
     printf '%s\n' "$wanted" >"$stamp"

@@ -5,9 +5,11 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -44,9 +46,10 @@ settings.register_profile(
 settings.register_profile("thorough", settings.get_profile("same"), derandomize=False, max_examples=2000)
 settings.load_profile(os.environ.get("DMS_TEST_EXAMPLES", "same"))
 
+END_TO_END = "tests/end_to_end/"
 # With several test processes the longest files must not come last.
 LONGEST_FIRST = (
-    "tests/end_to_end/",
+    END_TO_END,
     "tests/dms_provider/operators/test_kill.py",
     "tests/docs/test_python_dags.py",
     "tests/dag_factory/builder/",
@@ -60,6 +63,22 @@ SERVERS = pytest.StashKey[ServerReport]()
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[SERVERS] = {}
+    # By default SIGTERM ends Python at once; servers and folders would stay.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give whole files to the test processes, and what shares an Airflow to one of them."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class FilesAndFolders(LoadFileScheduling):  # type: ignore[misc]  # pytest-xdist has no types
+        def _split_scope(self, nodeid: str) -> str:
+            return END_TO_END if nodeid.startswith(END_TO_END) else str(super()._split_scope(nodeid))
+
+    return FilesAndFolders(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
