@@ -34,6 +34,10 @@ class FlowBundle(BaseDagBundle):
 
         dag_bundle_config_list = [{"name": "flows", "classpath": "dag_factory.FlowBundle", "kwargs": {}}]
 
+    In front of Git, ``kwargs`` is for example ``{"bundle": {"classpath":
+    "airflow.providers.git.bundles.git.GitDagBundle", "kwargs": {"git_conn_id": "flows", "tracking_ref":
+    "main"}}}``; a run then keeps to the commit it was started with.
+
     :param bundle: where the specs are: ``classpath`` and ``kwargs`` of a bundle, as Airflow's own
         configuration has them; default: the DAGs folder. Python files there are the business of other
         bundles.

@@ -44,7 +44,7 @@ nodes:
     database: warehouse
     sql: INSERT INTO done VALUES ('${{flow_id}}', '${{node_id}}', '${{bizdate}}')
 """
-ROUNDS = 8
+ROUNDS = 5
 
 
 def _write(path: Path, text: str) -> None:
