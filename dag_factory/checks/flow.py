@@ -11,7 +11,7 @@ from dag_factory.checks.graph import Graph, check_graph
 from dag_factory.checks.names import Names, check_names
 from dag_factory.checks.patterns import check_time_formats
 from dag_factory.checks.schedules import check_schedule
-from dag_factory.checks.statements import check_expression, check_query
+from dag_factory.checks.statements import ReadingLimit, check_expression, check_sql
 from dag_factory.checks.texts import NodeText, texts_of
 from dag_factory.checks.variables import VariableCheck
 from dag_factory.diagnostics import Finding, Path
@@ -32,6 +32,7 @@ class FlowCheck:
         self._flow = flow
         self._path = path
         self._root = root
+        self._limit = ReadingLimit()
         self.files: dict[Path, LoadedFile] = {}
         """Path of the key that names a file -> what was read."""
         self.reference_count = 0
@@ -49,7 +50,7 @@ class FlowCheck:
             # One wrong word in 'after' must not make every name that would come that way a problem too.
             graph = Graph.of(_as_meant(after, edges))
         names = Names(flow, graph)
-        variables = VariableCheck(flow, names)
+        variables = VariableCheck(flow, names, self._limit)
         self.inputs = variables.inputs
         yield from check_schedule(flow)
         yield from edges
@@ -71,9 +72,9 @@ class FlowCheck:
         if "${" in text.text:
             yield from variables.check(text)
         if kind == "sql":
-            yield from check_query(text, self._flow.nodes[text.node_id])
+            yield from check_sql(text, self._flow.nodes[text.node_id], self._limit)
         elif kind == "expression":
-            yield from check_expression(text)
+            yield from check_expression(text, self._limit)
 
     def _check_file(self, text: NodeText, variables: VariableCheck) -> Iterator[Finding]:
         """Read the file that a text names, and check what is in it."""

@@ -31,22 +31,63 @@ _DIALECT_TYPES = ("mysql", "postgres", "sqlite", "mssql", "oracle", "ibmdb2", "m
 
 _PLAINLY_A_QUERY = re.compile(r"\s*SELECT\b(?!.*(?:;|\bINTO\b|\bFOR\b))", re.IGNORECASE | re.DOTALL)
 _PLAINLY_BALANCED = re.compile(r"[^()\[\]'\"`;/#$\\-]*")
+_BEGINS_A_STATEMENT = re.compile(r"\s*[A-Za-z(]")
 _AUTHOR = "0"
 """Stands for the author's text in a probe: part of a literal, a name or a number, wherever it is put."""
 _DATA = Data(("1",))
 """Stands for data of which nothing is known."""
 
 
-def check_query(text: NodeText, node: Node) -> Iterator[Finding]:
-    """Yield a finding for SQL that must be one query, and is none in any dialect.
+class ReadingLimit:
+    """How much SQL of one flow is read before anybody knows the database.
+
+    Reading costs microseconds a sign and dialect. What is above the limit is left to the node, which reads
+    it in the one dialect of its database.
+    """
+
+    MAX_CHARACTERS = 64 * 1024
+    """Of one text."""
+    MAX_ALL_CHARACTERS = 1024 * 1024
+    """Of all texts in all dialects; each text of a spec could be read once."""
+
+    def __init__(self) -> None:
+        self._left = self.MAX_ALL_CHARACTERS
+
+    def dialects(self, text: str) -> Iterator[Dialect]:
+        """Yield the dialects in which a text may be read.
+
+        :raises TooMuchToRead: it may be read in no more
+        """
+        for dialect in _dialects():
+            self._left -= len(text)
+            if len(text) > self.MAX_CHARACTERS or self._left < 0:
+                raise TooMuchToRead
+            yield dialect
+
+
+class TooMuchToRead(Exception):
+    """Whether a text is good must be left to the node."""
+
+
+def check_sql(text: NodeText, node: Node, limit: ReadingLimit) -> Iterator[Finding]:
+    """Yield a finding for SQL that has no statement, or must be one query and is none in any dialect.
 
     :param node: the node that the text belongs to
     """
-    if _must_be_a_query(node) and not _PLAINLY_A_QUERY.match(text.text):
-        yield from _not_a_query(text)
+    try:
+        if not _must_be_a_query(node):
+            if not _BEGINS_A_STATEMENT.match(text.text) and _has_no_statement(text, limit):
+                message = "there is no statement in this text; a comment alone does nothing"
+                yield Finding(text.path, "no-statement", message, offset=0)
+        elif not _PLAINLY_A_QUERY.match(text.text):
+            yield from _not_a_query(text, limit)
+    except TooMuchToRead:
+        return
 
 
-def check_places(text: NodeText, segments: Segments, data: Sequence[Reference]) -> Iterator[Finding]:
+def check_places(
+    text: NodeText, segments: Segments, data: Sequence[Reference], limit: ReadingLimit
+) -> Iterator[Finding]:
     """Yield a finding for data that stands where no dialect accepts any.
 
     :param segments: of the text
@@ -57,7 +98,10 @@ def check_places(text: NodeText, segments: Segments, data: Sequence[Reference]) 
     from dms_provider.dialects import refused_places
 
     probe = _text(segments, data)
-    refused = [dict(refused_places(probe, dialect)) for dialect in _dialects()]
+    try:
+        refused = [dict(refused_places(probe, dialect)) for dialect in limit.dialects(text.text)]
+    except TooMuchToRead:
+        return
     for index, reference in enumerate(data):
         if all(index in places for places in refused):
             yield Finding(
@@ -68,11 +112,15 @@ def check_places(text: NodeText, segments: Segments, data: Sequence[Reference]) 
             )
 
 
-def check_expression(text: NodeText) -> Iterator[Finding]:
+def check_expression(text: NodeText, limit: ReadingLimit) -> Iterator[Finding]:
     """Yield a finding for a part of a statement, such as ``where``, that would reach beyond its place."""
     if _PLAINLY_BALANCED.fullmatch(text.text):
         return
-    if not any(_is_balanced(text.text, dialect) for dialect in _dialects()):
+    try:
+        is_balanced = any(_is_balanced(text.text, dialect) for dialect in limit.dialects(text.text))
+    except TooMuchToRead:
+        return
+    if not is_balanced:
         yield Finding(
             text.path,
             "wrong-value",
@@ -84,7 +132,15 @@ def _must_be_a_query(node: Node) -> bool:
     return node.type in ("sql_assignment", "audit") or vars(node).get("unload") is not None
 
 
-def _not_a_query(text: NodeText) -> Iterator[Finding]:
+def _has_no_statement(text: NodeText, limit: ReadingLimit) -> bool:
+    try:
+        probe = _text(parse_references(text.text))
+    except ReferenceSyntaxError:
+        return False
+    return all(next(dialect.split(probe), None) is None for dialect in limit.dialects(text.text))
+
+
+def _not_a_query(text: NodeText, limit: ReadingLimit) -> Iterator[Finding]:
     from dms_provider.dialects import query_problem
 
     try:
@@ -92,7 +148,7 @@ def _not_a_query(text: NodeText) -> Iterator[Finding]:
     except ReferenceSyntaxError:
         return
     first_problem: str | None = None
-    for dialect in _dialects():
+    for dialect in limit.dialects(text.text):
         problem = query_problem(probe, dialect)
         if problem is None:
             return

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from dag_factory.checks.names import Names
-from dag_factory.checks.statements import check_places
+from dag_factory.checks.statements import ReadingLimit, check_places
 from dag_factory.checks.texts import NodeText
 from dag_factory.diagnostics import Finding, closest
 from dms_provider.variables.references import Reference, ReferenceSyntaxError, parse_references
@@ -34,10 +34,12 @@ class VariableCheck:
 
     :param flow: the flow
     :param names: its names
+    :param limit: of what is read of its SQL
     """
 
-    def __init__(self, flow: Flow, names: Names) -> None:
+    def __init__(self, flow: Flow, names: Names, limit: ReadingLimit) -> None:
         self._flow = flow
+        self._limit = limit
         self._names = names
         self._author_names = (SYSTEM_VARIABLES - {"run_id"}).union(names.shared)
         self._suggestions: dict[tuple[str, str], str | None] = {}
@@ -71,7 +73,7 @@ class VariableCheck:
                 yield from self._nobody_gives(text, segment, node)
         if data:
             if text.kind == "sql":
-                yield from check_places(text, segments, data)
+                yield from check_places(text, segments, data, self._limit)
             else:
                 yield from self._check_places(text, node, data)
 

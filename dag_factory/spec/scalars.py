@@ -6,6 +6,7 @@ Source: flow-spec, *Top level* and *schedule*.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -14,7 +15,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, PlainValidator, StringConstraints, WithJsonSchema
 
 from dag_factory.diagnostics import closest
-from dag_factory.spec.model import refusal
+from dag_factory.spec.model import Contradiction, refusal
+from dms_provider.variables.output_types import is_date, is_identifier, is_number
 
 RESERVED_PREFIX = "dms__"
 """Ids of the tasks that the factory adds to a flow."""
@@ -197,6 +199,24 @@ def _not_reserved(value: str) -> str:
     if value.startswith(RESERVED_PREFIX):
         raise refusal(f"ids that begin with '{RESERVED_PREFIX}' are taken; rename '{value}'")
     return value
+
+
+def check_if_empty(given: dict[str, Any]) -> Iterator[Contradiction]:
+    """Give a contradiction where an output's ``if_empty`` is not of the output's ``type``.
+
+    :param given: the output as it is written
+    """
+    text, type_ = given.get("if_empty"), given.get("type", "text")
+    is_right = {"number": is_number, "date": is_date, "identifier": is_identifier}.get(str(type_))
+    if isinstance(text, str) and is_right and not is_right(text):
+        words = {
+            "date": "a date, yyyy-MM-dd or yyyy-MM-dd HH:mm:ss",
+            "identifier": "1 to 64 of A-Z a-z 0-9 _",
+        }
+        expected = words.get(str(type_), "a number")
+        yield Contradiction(
+            f"type is {type_}, so expected {expected}, found {found_words(text)}", path=("if_empty",)
+        )
 
 
 def _whole_oss_address(value: str) -> str:

@@ -99,6 +99,22 @@ def specs(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.parametrize("text", ["-- nothing yet", "/* nothing */\n"])
+def test_a_text_without_a_statement(specs: Path, text: str) -> None:
+    (specs / "sql" / "clean.sql").write_text(text)
+    (problem,) = problems_of(specs / "daily.flow.yaml", shown_as="daily.flow.yaml")
+    assert (problem.file, problem.line, problem.code) == ("sql/clean.sql", 1, "no-statement")
+
+
+@pytest.mark.parametrize("sign", ["(", "[", "{", "`", "-", "/", "$", "'", ";"])
+def test_a_long_text_of_signs_does_not_keep_anybody_waiting(specs: Path, sign: str) -> None:
+    spec = specs / "daily.flow.yaml"
+    spec.write_text(GOOD.replace("WITH late", f"WITH {sign * 300_000}"))
+    begin = time.process_time()
+    problems_of(spec)
+    assert time.process_time() - begin < 3
+
+
 def test_references_in_the_checks_of_rules_are_checked_and_found(specs: Path) -> None:
     node = (
         "{type: audit, after: [late], database: w, table: t, rules: [{metric: row_count, check: '> ${N}'}]}"

@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, WithJsonSchema
 
-from dag_factory.spec.model import Contradiction, Maybe, RelatedKeys, SpecModel, exactly_one, one_of
+from dag_factory.spec.model import Contradiction, Maybe, RelatedKeys, exactly_one, one_of
 from dag_factory.spec.nodes.common import Node, Texts
 from dag_factory.spec.scalars import (
     ConnectionId,
@@ -22,6 +22,7 @@ from dag_factory.spec.scalars import (
     Text,
     VariableName,
     Word,
+    check_if_empty,
 )
 from dms_provider.variables.values import OutputType
 
@@ -35,13 +36,17 @@ Instances = Annotated[
 ]
 
 
-class ScriptOutput(SpecModel):
+class ScriptOutput(RelatedKeys):
     """A key of the JSON object on the last line of output that becomes a variable."""
 
     type: OutputType = Field("text", description="What the value must be; checked where it enters.")
     if_empty: Maybe[Text] = Field(
         None, description="The value where there is none; without it the node fails."
     )
+
+    @classmethod
+    def contradictions(cls, given: dict[str, Any]) -> Iterator[Contradiction]:
+        return check_if_empty(given)
 
 
 class ECSRemoteCommand(Node, RelatedKeys):

@@ -22,6 +22,7 @@ from dag_factory.spec.scalars import (
     Something,
     Text,
     VariableName,
+    check_if_empty,
 )
 from dms_provider.variables.values import OutputType
 
@@ -41,6 +42,7 @@ class Output(RelatedKeys):
 
     @classmethod
     def contradictions(cls, given: dict[str, Any]) -> Iterator[Contradiction]:
+        yield from check_if_empty(given)
         rows, columns = given.get("row") == "all", given.get("column") == "all"
         if rows and columns:
             yield Contradiction(

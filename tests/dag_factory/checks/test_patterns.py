@@ -54,8 +54,8 @@ def test_a_slip_is_told_with_what_was_meant(pattern: str, meant: str) -> None:
     "pattern",
     [
         "yyyy-MM-dd", "yyyyDDD", "DDD", "YYYY-'W'ww", "YYYYw-e", "hh:mm a", "KK:mm a", "HH:mm:ss|-5m",
-        "yyyyMMddHH|-5m", "yyyyMMdd|-30m", "mm", "mm:ss", "HHmm", "MM", "yyyyMM01", "yyyy-01-01", "'YYYY'yyyy",
-        "yyyyMMdd|-1d-2M", "2023-01-01", "yyyy年MM月dd日", "'|'yyyy|-1d",
+        "yyyyMMddHH|-5m", "yyyyMMdd|-30m", "mm", "mm:ss", "HHmm", "MM", "yyyyMM01", "yyyy-01-01",
+        "'YYYY'yyyy", "yyyyMMdd|-1d-2M", "2023-01-01", "yyyy年MM月dd日", "'|'yyyy|-1d",
     ],
 )  # fmt: skip
 def test_what_can_be_meant_is_not_told(pattern: str) -> None:

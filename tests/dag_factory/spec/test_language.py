@@ -186,6 +186,18 @@ MISTAKES = [
     (f"n: {{{WAIT}, need: al}}", "nodes.n.need", "wrong-value", "all"),
     (f"n: {{{WAIT}, window: last_24h}}", "nodes.n.window", "wrong-value", "last_24_hours"),
     (f"n: {{{WAIT}, window: last_2_weeks}}", "nodes.n.window", "wrong-value", "last_14_days"),
+    (
+        f"n: {{{QUERY}, outputs: {{x: {{row: 0, column: 0, type: number, if_empty: none}}}}}}",
+        "nodes.n.outputs.x.if_empty",
+        "wrong-value",
+        None,
+    ),
+    (
+        f"n: {{{ECS}, script: x, outputs: {{x: {{type: date, if_empty: 2023-02-30}}}}}}",
+        "nodes.n.outputs.x.if_empty",
+        "wrong-value",
+        None,
+    ),
     ("public: yes", "public", "wrong-type", "true"),
     ("public: Off", "public", "wrong-type", "false"),
     ("pools: {p: 1_000}", "pools.p", "wrong-type", None),
