@@ -138,12 +138,13 @@ class FlowBundle(BaseDagBundle):
 
     def _lay_out(self) -> None:
         # only who lays out flows needs their whole language
+        from dag_factory.discovery.failures import read_failures
         from dag_factory.discovery.survey import Survey, survey
 
         layout = self._layout
         layout.prepare(self._specs.path, version=self.version)
         before = Survey.from_json(layout.state.read_bytes()) if layout.state.is_file() else Survey()
-        now = survey(self._specs.path, before)
+        now = survey(self._specs.path, before, read_failures(layout.failures))
         layout.write(now.flows, now.stubs, now.changed)
         write_if_changed(layout.state, now.to_json())
         self._drop_unused_layouts()

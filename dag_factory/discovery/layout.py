@@ -50,6 +50,7 @@ class Layout:
         self.folder = folder
         self.dags = folder / "dags"
         self.state = folder / "state.json"
+        self.failures = folder / "failures"
         self._index = folder / "index"
         self._hints = folder / "hints"
 

@@ -49,7 +49,7 @@ def load_flows(folder: str | Path | None = None) -> dict[str, DAG]:
     flows = read_flows(root, specs, _warn)
     if wanted is not None:
         flows = {dag_id: flow for dag_id, flow in flows.items() if dag_id == wanted}
-    dags = _build(flows.values(), _warn)
+    dags = _build(flows.values(), _warn, lambda flow, error: _warn(flow.spec, error))
     caller.f_globals.update(as_globals(dags))
     return dags
 
@@ -57,7 +57,8 @@ def load_flows(folder: str | Path | None = None) -> dict[str, DAG]:
 def load_laid_out(loader: str) -> dict[str, DAG]:
     """Make the DAGs of one loader of a layout; for a task the one that it belongs to and no other.
 
-    A spec that has become bad since it was laid out is passed over: the next refresh gives it a stub.
+    A spec that has become bad since it was laid out is passed over: the next refresh gives it a stub. So it
+    does to a flow that cannot be built although no check knows why.
 
     :param loader: path of the loader's file
     :return: the loader's global names for its DAGs
@@ -68,9 +69,12 @@ def load_laid_out(loader: str) -> dict[str, DAG]:
     if (wanted := get_parsing_context().dag_id) is not None:
         flow = find_flow(layout, wanted)
         return as_globals({wanted: build_dag(flow.validated, draft=is_draft(flow.spec))})
+    from dag_factory.discovery.failures import add_failure
+
     specs = layout.specs_of(Path(loader).name)
     flows = read_flows(layout.source(), list(specs.values()), _log)
-    return as_globals(_build((flow for flow in flows.values() if flow.dag_id in specs), _log))
+    laid_out = (flow for flow in flows.values() if flow.dag_id in specs)
+    return as_globals(_build(laid_out, _log, lambda flow, error: add_failure(layout.failures, flow, error)))
 
 
 def as_globals(dags: Mapping[str, DAG]) -> dict[str, DAG]:
@@ -78,19 +82,32 @@ def as_globals(dags: Mapping[str, DAG]) -> dict[str, DAG]:
     return {f"flow {dag_id}": dag for dag_id, dag in dags.items()}
 
 
-def _build(flows: Iterable[FoundFlow], refuse: Callable[[str, SpecError], None]) -> dict[str, DAG]:
-    built = ((flow.dag_id, _built(flow, refuse)) for flow in flows)
+def _build(
+    flows: Iterable[FoundFlow],
+    refuse: Callable[[str, SpecError], None],
+    fail: Callable[[FoundFlow, SpecError], None],
+) -> dict[str, DAG]:
+    """Build flows; none keeps another from being built.
+
+    :param refuse: called with each spec that this version can build no flow of
+    :param fail: called with each flow whose build failed unforeseen
+    """
+    built = ((flow.dag_id, _built(flow, refuse, fail)) for flow in flows)
     return {dag_id: dag for dag_id, dag in built if dag is not None}
 
 
-def _built(flow: FoundFlow, refuse: Callable[[str, SpecError], None]) -> DAG | None:
+def _built(
+    flow: FoundFlow,
+    refuse: Callable[[str, SpecError], None],
+    fail: Callable[[FoundFlow, SpecError], None],
+) -> DAG | None:
     try:
         check_types(flow.validated.flow.nodes, flow.spec, flow.validated.text)
         return build_dag(flow.validated, draft=is_draft(flow.spec))
     except SpecError as error:
         refuse(flow.spec, error)
     except Exception as error:
-        refuse(flow.spec, unexpected(flow.spec, error))
+        fail(flow, unexpected(flow.spec, error))
     return None
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from dag_factory.builder.nodes import check_types
 from dag_factory.diagnostics import SpecError
+from dag_factory.discovery.failures import Failure
 from dag_factory.discovery.files import UNSETTLED, Stamp, find_specs, is_unchanged, stamp
 from dag_factory.discovery.flows import read_flow, taken
 from dag_factory.discovery.stub import stub_text
@@ -98,16 +99,18 @@ class Survey:
             return cls()
 
 
-def survey(folder: Path, before: Survey) -> Survey:
+def survey(folder: Path, before: Survey, failures: Mapping[str, Failure] | None = None) -> Survey:
     """Look at all specs of a folder; read those that have changed.
 
     :param folder: the folder that holds all specs
     :param before: the survey made last
+    :param failures: path of a spec -> note that its flow could not be built
     :raises RuntimeError: symbolic links in the folder form a loop
     """
     entries: dict[str, Entry] = {}
     changed: set[str] = set()
     asked: dict[str, list[str]] = {}
+    unused = dict(failures or {})
     for spec in find_specs(folder):
         known = before.entries.get(spec)
         if known is not None and known.is_current():
@@ -115,9 +118,16 @@ def survey(folder: Path, before: Survey) -> Survey:
         else:
             entry = _read(folder, spec, before)
             changed |= {e.dag_id for e in (known, entry) if e and e.dag_id and not e.problems}
+        if (failure := unused.pop(spec, None)) is not None and not entry.problems:
+            if _is_still(failure, folder, spec):
+                entry = replace(entry, problems=(failure.problem,))
+            else:
+                failure.forget()
         entries[spec] = entry
         if entry.dag_id is not None:
             asked.setdefault(entry.dag_id, []).append(spec)
+    for failure in unused.values():
+        failure.forget()
     owners: dict[str, str] = {}
     refused: dict[str, tuple[str, ...]] = {}
     for dag_id, specs in asked.items():
@@ -152,6 +162,14 @@ def _read(folder: Path, spec: str, before: Survey) -> Entry:
     return Entry(
         flow.dag_id, (), own | {str(file): stamp(file) for file in flow.validated.files if file != path}
     )
+
+
+def _is_still(failure: Failure, folder: Path, spec: str) -> bool:
+    """Whether the spec is what it was when its flow could not be built."""
+    try:
+        return failure.is_of(read_flow(folder, spec))
+    except SpecError:
+        return True  # it is changing at this moment: the next survey sees what it has become
 
 
 def _names_files(path: Path) -> bool:
