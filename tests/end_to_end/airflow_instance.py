@@ -23,6 +23,7 @@ from dev.services.process import ServerProcess
 from dev.services.server import HOST, free_port
 
 REPOSITORY = Path(__file__).parents[2]
+PACKAGES = ("dag_factory", "dms_provider")
 PROCESS_TREE = Path(__file__).with_name("process_tree.py")
 COMPONENTS = ("api-server", "scheduler", "dag-processor")
 START_TIMEOUT = 240.0
@@ -82,7 +83,7 @@ class AirflowInstance:
             given["DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"] = json.dumps(bundles)
         self.environment = {
             "AIRFLOW_HOME": str(self.home),
-            "PYTHONPATH": str(REPOSITORY),
+            "PYTHONPATH": os.pathsep.join([str(self.home / "packages"), str(REPOSITORY)]),
             **{f"AIRFLOW__{name}": value for name, value in {**self._own_settings(), **given}.items()},
         }
 
@@ -137,6 +138,9 @@ class AirflowInstance:
         """
         self.dags.mkdir(exist_ok=True)
         self.logs.mkdir(exist_ok=True)
+        # its processes import when they need something: an edit meanwhile would give them parts of two states
+        for package in PACKAGES:
+            shutil.copytree(REPOSITORY / package, self.home / "packages" / package, dirs_exist_ok=True)
         with self._server.connect(dbname="postgres", autocommit=True) as connection:
             connection.execute(f'CREATE DATABASE "{self._database}"')
         self._migrate()
