@@ -16,16 +16,17 @@ OUTCOME_TASK_ID = "dms__outcome"
 
 
 def add_outcome(dag: DAG, conditions: Iterable[str]) -> None:
-    """Add the task to a DAG, below each node whose failure could otherwise be hidden.
+    """Add the task to a DAG in which a failure could otherwise be hidden.
 
-    No worker starts for it. A DAG without conditions needs none: nothing is skipped there.
+    It stands below the last nodes, and below each whose failure another may hide. No worker starts for it.
 
     :param dag: with all of the flow's nodes
     :param conditions: ids of the nodes that skip what is downstream of them
     """
     children = {task.task_id: task.downstream_task_ids for task in dag.tasks}
-    hiding = _downstream(children, conditions)
-    hiding.update(task.task_id for task in dag.tasks if task.trigger_rule != "all_success")
+    hidden = _can_be_hidden(dag, children, conditions)
+    if not hidden:
+        return
     from airflow.providers.standard.operators.empty import EmptyOperator
 
     outcome: BaseOperator = EmptyOperator(
@@ -36,18 +37,36 @@ def add_outcome(dag: DAG, conditions: Iterable[str]) -> None:
         trigger_rule="none_failed",
         dag=dag,
     )
-    outcome.set_upstream(
-        [dag.get_task(node) for node, below in children.items() if not below or not hiding.isdisjoint(below)]
-    )
+    last = {node for node, below in children.items() if not below}
+    outcome.set_upstream([dag.get_task(node) for node in children if node in hidden or node in last])
 
 
-def _downstream(children: Mapping[str, Iterable[str]], conditions: Iterable[str]) -> set[str]:
-    """Return all nodes below any of the conditions."""
+def _can_be_hidden(dag: DAG, children: Mapping[str, Iterable[str]], conditions: Iterable[str]) -> set[str]:
+    """Return the nodes that can fail although none of their children becomes ``upstream_failed``.
+
+    Such a child runs in spite of it, or is skipped by a condition that can be decided in spite of it.
+    """
+    runs_in_spite = {task.task_id for task in dag.tasks if task.trigger_rule != "all_success"}
+    skipped_by = {condition: _downstream(children, condition) for condition in conditions}
+    hidden = set()
+    for node, below in children.items():
+        skippable = set()
+        if any(child in skipped for child in below for skipped in skipped_by.values()):
+            downstream = _downstream(children, node)
+            for condition, skipped in skipped_by.items():
+                if condition != node and (condition not in downstream or condition in runs_in_spite):
+                    skippable |= skipped
+        if any(child in skippable or child in runs_in_spite for child in below):
+            hidden.add(node)
+    return hidden
+
+
+def _downstream(children: Mapping[str, Iterable[str]], node: str) -> set[str]:
     reached: set[str] = set()
-    ahead = [child for condition in conditions for child in children[condition]]
+    ahead = list(children[node])
     while ahead:
-        node = ahead.pop()
-        if node not in reached:
-            reached.add(node)
-            ahead.extend(children[node])
+        child = ahead.pop()
+        if child not in reached:
+            reached.add(child)
+            ahead.extend(children[child])
     return reached
