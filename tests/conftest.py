@@ -63,8 +63,9 @@ SERVERS = pytest.StashKey[ServerReport]()
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[SERVERS] = {}
-    # By default SIGTERM ends Python at once; servers and folders would stay.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if not hasattr(config, "workerinput"):
+        # By default SIGTERM ends Python at once, and what it has put aside stays.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @pytest.hookimpl(optionalhook=True)
