@@ -312,7 +312,7 @@ OssAddress = Annotated[
 Boolean = Annotated[
     bool,
     BeforeValidator(_boolean),
-    WithJsonSchema({"anyOf": [{"type": "boolean"}, {"enum": ["true", "false"]}]}),
+    WithJsonSchema({"type": "boolean"}),
 ]
 Duration = Annotated[
     timedelta,

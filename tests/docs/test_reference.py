@@ -152,9 +152,7 @@ def words_of(schema: Mapping[str, Any]) -> dict[str, list[str]]:
     for name, value in schema["properties"].items():
         for part in parts(value):
             words = part.get("enum", [part["const"]] if "const" in part else [])
-            found.setdefault(name, []).extend(
-                word for word in words if word not in ("yes", "no", "on", "off", 1)
-            )
+            found.setdefault(name, []).extend(word for word in words if word != 1)
     return {name: [str(word) for word in words] for name, words in found.items() if words}
 
 
