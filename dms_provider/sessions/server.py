@@ -119,5 +119,11 @@ def run_quietly(connection: Any, statement: str) -> None:
 
 
 def is_driver_error(error: BaseException) -> bool:
-    """Tell the errors of any DB-API driver (PEP 249 names their base class) from our own."""
-    return any(base.__name__ == "Error" for base in type(error).__mro__)
+    """Tell the errors of any DB-API driver (PEP 249 names their two base classes) from our own.
+
+    Python 3.10's sqlite3 raises its ``Warning`` for a second statement.
+    """
+    return any(
+        base.__name__ in ("Error", "Warning") and base.__module__ != "builtins"
+        for base in type(error).__mro__
+    )
