@@ -32,6 +32,8 @@ def environment(home: Path, dags: Path, *, bundle: bool, database: Server | None
             "kwargs": {"bundle": {"classpath": local, "kwargs": kwargs}},
         }
     variables = {key: value for key, value in os.environ.items() if not key.startswith("AIRFLOW")}
+    # An installed package is compiled once, not at each start.
+    variables.pop("PYTHONDONTWRITEBYTECODE", None)
     variables |= {
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
