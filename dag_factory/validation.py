@@ -61,23 +61,29 @@ class SpecFile:
     shown_as: str
 
 
-def validate_file(path: FilePath, *, root: FilePath | None = None, shown_as: str | None = None) -> Validated:
+def validate_file(
+    path: FilePath, *, root: FilePath | None = None, shown_as: str | None = None, calendar: bool = True
+) -> Validated:
     """Read and check one spec file.
 
     :param root: the folder that holds all specs; default: the folder of the file
     :param shown_as: the file as problems name it; default: ``path``
+    :param calendar: as in :func:`validate_bytes`
     :raises SpecError: with every problem that it has
     """
     file = shown_as if shown_as is not None else str(path)
-    return validate_bytes(read_bytes(path, file), file=file, path=path, root=root)
+    return validate_bytes(read_bytes(path, file), file=file, path=path, root=root, calendar=calendar)
 
 
-def validate_bytes(data: bytes, *, file: str, path: FilePath | None, root: FilePath | None) -> Validated:
+def validate_bytes(
+    data: bytes, *, file: str, path: FilePath | None, root: FilePath | None, calendar: bool = True
+) -> Validated:
     """Check the bytes of a spec.
 
     :param file: the file as problems name it
     :param path: where the file lies; ``None`` for a spec that is in no file, and then can name none
     :param root: the folder that holds all specs; default: the folder of ``path``
+    :param calendar: also check what only the calendar knows of the schedule; a task that starts needs none
     :raises SpecError: with every problem that it has
     """
     problems: list[Problem] = []
@@ -88,7 +94,7 @@ def validate_bytes(data: bytes, *, file: str, path: FilePath | None, root: FileP
         if error.document is None:
             raise SpecError(problems) from None
         document = error.document
-    parsed = parse_flow(document.values)
+    parsed = parse_flow(document.values, calendar=calendar)
     if isinstance(parsed, list):
         partly = parse_partly(document.values)
         findings, flow = list(partly.findings), partly.flow
@@ -99,6 +105,10 @@ def validate_bytes(data: bytes, *, file: str, path: FilePath | None, root: FileP
     if flow is not None:
         check = FlowCheck(flow, path, root)
         findings.extend(check.run())
+        if calendar and flow.schedule is not None:
+            from dag_factory.checks.schedules import check_schedule
+
+            findings.extend(check_schedule(flow))
         if check.reference_count != document.text.count("${"):
             from dag_factory.checks.plain_values import check_plain_values
 

@@ -22,19 +22,20 @@ MAX_ACTIVE_RUNS = 1000
 """So many runs of a flow may be going: what one does beside another is decided by its concurrency policy."""
 
 
-def build_dag(validated: Validated, *, draft: bool = False) -> DAG:
+def build_dag(validated: Validated, *, draft: bool = False, for_task: bool = False) -> DAG:
     """Make the DAG of a flow.
 
     :param validated: a flow without errors, each node of a type in :data:`dag_factory.builder.nodes.WORK`
     :param draft: it is the editing version of the flow, which never runs by itself
+    :param for_task: a task of it is about to start, which needs the nodes, but neither schedule nor docs
     """
     flow = validated.flow
-    schedule = flow.schedule.to_schedule() if flow.schedule else None
+    schedule = flow.schedule.to_schedule() if flow.schedule and not for_task else None
     dag = DAG(
         validated.flow_id,
         dag_display_name=flow.name or validated.flow_id,
         description=flow.description,
-        doc_md=flow_docs(flow, validated.text, schedule),
+        doc_md=None if for_task else flow_docs(flow, validated.text, schedule),
         schedule=None if draft or schedule is None else _timetable(schedule),
         start_date=None,
         catchup=False,
@@ -45,7 +46,7 @@ def build_dag(validated: Validated, *, draft: bool = False) -> DAG:
         auto_register=False,
     )
     scope = FlowScope(
-        timezone=schedule.timezone if schedule else FlowScope.timezone,
+        timezone=flow.schedule.timezone if flow.schedule else FlowScope.timezone,
         locale=flow.locale,
         variables=flow.variables,
         constants=flow.constants,

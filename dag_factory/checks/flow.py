@@ -10,7 +10,6 @@ from dag_factory.checks.files import FILE_KEYS, LoadedFile, UnreadableFile, load
 from dag_factory.checks.graph import Graph, check_graph
 from dag_factory.checks.names import Names, check_names
 from dag_factory.checks.patterns import check_time_formats
-from dag_factory.checks.schedules import check_schedule
 from dag_factory.checks.statements import ReadingLimit, check_expression, check_sql
 from dag_factory.checks.texts import NodeText, texts_of
 from dag_factory.checks.variables import VariableCheck
@@ -52,7 +51,6 @@ class FlowCheck:
         names = Names(flow, graph)
         variables = VariableCheck(flow, names, self._limit)
         self.inputs = variables.inputs
-        yield from check_schedule(flow)
         yield from edges
         yield from check_names(flow, graph, names)
         yield from check_time_formats(flow)

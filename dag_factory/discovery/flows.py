@@ -26,15 +26,16 @@ class FoundFlow:
     validated: Validated
 
 
-def read_flow(folder: Path, spec: str) -> FoundFlow:
+def read_flow(folder: Path, spec: str, *, for_task: bool = False) -> FoundFlow:
     """Read and check one spec.
 
     :param folder: the folder that holds all specs
     :param spec: path below it
+    :param for_task: a task is about to start, which needs no calendar
     :raises SpecError: with everything that is wrong; also where a fault of ours is
     """
     try:
-        validated = validate_file(folder / spec, root=folder, shown_as=spec)
+        validated = validate_file(folder / spec, root=folder, shown_as=spec, calendar=not for_task)
     except SpecError:
         raise
     except Exception as error:

@@ -68,7 +68,7 @@ def load_laid_out(loader: str) -> dict[str, DAG]:
     layout = Layout.of_loader(loader)
     if (wanted := get_parsing_context().dag_id) is not None:
         flow = find_flow(layout, wanted)
-        return as_globals({wanted: build_dag(flow.validated, draft=is_draft(flow.spec))})
+        return as_globals({wanted: build_dag(flow.validated, draft=is_draft(flow.spec), for_task=True)})
     from dag_factory.discovery.failures import add_failure
 
     specs = layout.specs_of(Path(loader).name)

@@ -33,7 +33,7 @@ def find_flow(layout: Layout, dag_id: str) -> FoundFlow:
     known = layout.specs_of(loader_of(dag_id)).get(dag_id)
     for spec in (known, layout.hint(dag_id)):
         if spec is not None and os.path.isfile(folder / spec):
-            flow = read_flow(folder, spec)
+            flow = read_flow(folder, spec, for_task=True)
             if flow.dag_id == dag_id:
                 return flow
     found = candidates(folder, dag_id)
@@ -44,7 +44,7 @@ def find_flow(layout: Layout, dag_id: str) -> FoundFlow:
             f"the DAG id {dag_id!r} is that of several flow specs below {folder}, and which of them had it "
             f"first is not known here: {', '.join(found)}. Give all but one another id."
         )
-    flow = read_flow(folder, found[0])
+    flow = read_flow(folder, found[0], for_task=True)
     layout.add_hint(dag_id, flow.spec)
     return flow
 

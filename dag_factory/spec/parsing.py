@@ -10,10 +10,11 @@ from dag_factory.diagnostics import Finding, Path
 from dag_factory.spec.flow import Flow
 
 
-def parse_flow(values: dict[str, Any]) -> Flow | list[Finding]:
+def parse_flow(values: dict[str, Any], *, calendar: bool = True) -> Flow | list[Finding]:
     """Return the flow that a spec's values describe, or everything that is wrong with them.
 
     :param values: of a :class:`dag_factory.source.Document`
+    :param calendar: also ask the calendar about the schedule
     """
     try:
         flow = Flow.model_validate(values)
@@ -21,7 +22,7 @@ def parse_flow(values: dict[str, Any]) -> Flow | list[Finding]:
         from dag_factory.spec.partly import parse_partly
 
         return parse_partly(values).findings
-    return calendar_findings(flow) or flow
+    return (calendar and calendar_findings(flow)) or flow
 
 
 def calendar_findings(flow: Flow) -> list[Finding]:
