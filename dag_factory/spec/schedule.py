@@ -77,12 +77,12 @@ HourOfDay = Annotated[
 EveryHours = Annotated[
     int,
     WholeNumber,
-    Field(ge=1, le=24),
+    Field(ge=1, le=23),
     WithJsonSchema(
         {
             "anyOf": [
-                {"type": "integer", "minimum": 1, "maximum": 24},
-                {"type": "string", "pattern": r"^(0?[1-9]|1\d|2[0-4])$"},
+                {"type": "integer", "minimum": 1, "maximum": 23},
+                {"type": "string", "pattern": r"^(0?[1-9]|1\d|2[0-3])$"},
             ]
         }
     ),
