@@ -8,6 +8,8 @@ from airflow.sdk import DAG
 
 from dag_factory.builder.docs import flow_docs, flow_tags
 from dag_factory.builder.nodes import WORK
+from dms_provider.policies.dag import apply_policies
+from dms_provider.policies.rules import FlowPolicies
 from dms_provider.variables.scope import FlowScope
 
 if TYPE_CHECKING:
@@ -62,10 +64,10 @@ def build_dag(validated: Validated, *, draft: bool = False, for_task: bool = Fal
             tasks[node_id].upstream_task_ids.update(node.after)
             for upstream in node.after:
                 tasks[upstream].downstream_task_ids.add(node_id)
-    if conditions := [node_id for node_id, node in flow.nodes.items() if node.type == "conditional_branch"]:
-        from dag_factory.builder.outcome import add_outcome
-
-        add_outcome(dag, conditions)
+    apply_policies(
+        dag,
+        FlowPolicies(flow.error_handling, flow.concurrency, flow.mode_2_scope, scope.timezone, flow.pools),
+    )
     return dag
 
 

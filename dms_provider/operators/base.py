@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     import jinja2
     from airflow.sdk import Context
 
+    from dms_provider.policies.guard import NodeGuard
+    from dms_provider.policies.rules import FlowPolicies
+    from dms_provider.variables.run_conf import RunConf
+
 _OUTSIDE_OF_FLOWS = FlowScope()
 _NOTHING: Mapping[str, str] = {}
 _TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
@@ -50,6 +54,8 @@ class FlowOperator(BaseOperator):
     reference_fields: ClassVar[tuple[str, ...]] = ()
     _written: Mapping[str, str] | None = None
     _is_of_spec = False
+    policies: FlowPolicies | None = None
+    answers_failure = False
 
     def __init__(
         self,
@@ -92,21 +98,78 @@ class FlowOperator(BaseOperator):
             setattr(self, field, self._shown(text, context))
 
     def execute(self, context: Context) -> Any:
-        """Log the times of the run, and do the node's work.
+        """Log the times of the run, and do the node's work if the flow's policies let it.
 
-        :raises RunConfError: the conf cannot be understood, or asks for a kind of run that there is not
+        :raises RunConfError: the conf of the run cannot be understood
+        :raises RunNotStarted: the scheduler did not decide about the run
         """
-        asked = read_run_conf(context["dag_run"].conf)
-        if kinds := [name for name in ("dry_run", "node", "from_node") if getattr(asked, name)]:
-            raise RunConfError(f"{', '.join(kinds)}: this version knows no such run; nothing was executed")
+        return self.begin(context)
+
+    def begin(self, context: Context, event: Any = None) -> Any:
+        """Begin the try, or begin it once more after it waited for another run.
+
+        :param event: of the trigger that waited
+        """
+        conf = read_run_conf(context["dag_run"].conf)
         times = run_times(context["dag_run"], self.scope.timezone)
         self.log.info(
-            "Business time %s, run time %s (%s)",
+            "Business time %s, run time %s (%s), %s",
             times.business_time.strftime(_TIME_FORMAT),
             times.run_time.strftime(_TIME_FORMAT),
             self.scope.timezone,
+            conf.kind or "run",
         )
-        return self.do_work(context)
+        if self.policies is None:
+            if kinds := [name for name in ("node", "from_node") if getattr(conf, name)]:
+                raise RunConfError(f"{', '.join(kinds)}: only for a DAG with policies; nothing was executed")
+            if conf.dry_run:
+                self.describe(context)
+                return None
+            return self.do_work(context)
+        guard = self._guard(self.policies, context, conf)
+        guard.check_decision()
+        if conf.dry_run:
+            self.describe(context)
+            return self._end(conf, None)
+        guard.hold_back()
+        if (trigger := guard.wait()) is not None:
+            self.defer(trigger=trigger, method_name="begin")
+        with guard.work():
+            result = self.do_work(context)
+        return self._end(conf, result)
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Go on after a wait, under the same policies as before it."""
+        if next_method == "begin" or self.policies is None:
+            return super().resume_execution(next_method, next_kwargs, context)
+        conf = read_run_conf(context["dag_run"].conf)
+        with self._guard(self.policies, context, conf).work():
+            result = super().resume_execution(next_method, next_kwargs, context)
+        return self._end(conf, result)
+
+    def describe(self, context: Context) -> None:
+        """Log what the node would execute, for a dry run; nothing is executed anywhere."""
+        for field in self.reference_fields:
+            self.log.info("%s: %s", field, getattr(self, field))
+
+    def _guard(self, policies: FlowPolicies, context: Context, conf: RunConf) -> NodeGuard:
+        from dms_provider.policies.guard import NodeGuard
+
+        return NodeGuard(self, policies, context, conf)
+
+    def _end(self, conf: RunConf, result: Any) -> Any:
+        """Return the result of the node, but end a run of this single node here."""
+        if conf.node != self.task_id:
+            return result
+        from airflow.providers.common.compat.sdk import DownstreamTasksSkipped
+
+        from dms_provider.policies.rules import is_node
+
+        downstream = sorted(filter(is_node, self.get_flat_relative_ids(upstream=False)))
+        if not downstream:
+            return result
+        self.log.info("This run is of one node: %d nodes downstream are not run", len(downstream))
+        raise DownstreamTasksSkipped(tasks=downstream)  # type: ignore[no-untyped-call]  # Airflow's
 
     @abstractmethod
     def do_work(self, context: Context) -> Any:

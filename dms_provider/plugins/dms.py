@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from airflow.plugins_manager import AirflowPlugin
 
+from dms_provider.policies import listener
 from dms_provider.timetables.flow import FlowTimetable
 
 
 class DmsPlugin(AirflowPlugin):
-    """Registers the timetable of flows, which the scheduler reads back from serialized DAGs."""
+    """Registers the timetable of flows, and what decides about their runs when they start."""
 
     name = "dms"
     timetables = [FlowTimetable]  # noqa: RUF012 - the base class declares it so
+    listeners = [listener]  # noqa: RUF012 - the base class declares it so

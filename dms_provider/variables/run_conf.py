@@ -5,14 +5,24 @@ Conf comes from whoever triggered the run: it is checked here, and its outputs a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from dms_provider.variables.values import Data
 
 _GIVEN = ("business_time", "dry_run", "node", "from_node", "outputs")
-_WRITTEN_BY_THE_SCHEDULER = ("kind", "earlier_run", "skipped_for")
+WRITTEN_BY_THE_SCHEDULER = (
+    "kind",
+    "earlier_run",
+    "waits",
+    "earlier_graph",
+    "outputs_from",
+    "skipped_for",
+    "refused",
+    "undecided",
+)
+"""Keys that say what was decided when the run started; whoever triggers a run cannot give them."""
 
 
 class RunConfError(ValueError):
@@ -35,6 +45,14 @@ class RunConf:
     :param node: only this node runs
     :param from_node: only this node and those downstream of it run
     :param outputs: values of outputs that no node of this run gives
+    :param kind: what kind of run it is; ``None`` before the scheduler has decided about it
+    :param earlier_run: id of the run that this one waits for
+    :param waits: what of the earlier run a node waits for
+    :param earlier_graph: node -> nodes directly downstream, where the earlier run's flow is another version
+    :param outputs_from: node that does not run -> id of the run whose outputs stand for its own
+    :param skipped_for: id of the run that was in the way
+    :param refused: why the run was not started
+    :param undecided: why the scheduler could not decide about it
     """
 
     business_time: str | None = None
@@ -42,6 +60,14 @@ class RunConf:
     node: str | None = None
     from_node: str | None = None
     outputs: Mapping[str, Data] = field(default_factory=dict)
+    kind: str | None = None
+    earlier_run: str | None = None
+    waits: str | None = None
+    earlier_graph: Mapping[str, Sequence[str]] | None = None
+    outputs_from: Mapping[str, str] = field(default_factory=dict)
+    skipped_for: str | None = None
+    refused: str | None = None
+    undecided: str | None = None
 
 
 def read_run_conf(conf: Mapping[str, Any] | None) -> RunConf:
@@ -56,7 +82,7 @@ def read_run_conf(conf: Mapping[str, Any] | None) -> RunConf:
     if not isinstance(asked, Mapping):
         raise RunConfError(f"expected an object, not {_kind(asked)}")
     for key in asked:
-        if key not in _GIVEN and key not in _WRITTEN_BY_THE_SCHEDULER:
+        if key not in _GIVEN and key not in WRITTEN_BY_THE_SCHEDULER:
             raise RunConfError(f"unknown key {str(key)[:40]!r}; known keys are {', '.join(_GIVEN)}")
     dry_run = asked.get("dry_run", False)
     if not isinstance(dry_run, bool):
@@ -67,7 +93,22 @@ def read_run_conf(conf: Mapping[str, Any] | None) -> RunConf:
         node=_text(asked, "node"),
         from_node=_text(asked, "from_node"),
         outputs=_outputs(asked.get("outputs")),
+        kind=_text(asked, "kind"),
+        earlier_run=_text(asked, "earlier_run"),
+        waits=_text(asked, "waits"),
+        earlier_graph=_object(asked, "earlier_graph"),
+        outputs_from=_object(asked, "outputs_from") or {},
+        skipped_for=_text(asked, "skipped_for"),
+        refused=_text(asked, "refused"),
+        undecided=_text(asked, "undecided"),
     )
+
+
+def _object(asked: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
+    value = asked.get(key)
+    if value is not None and not isinstance(value, Mapping):
+        raise RunConfError(f"{key}: expected an object, not {_kind(value)}")
+    return value
 
 
 def _text(asked: Mapping[str, Any], key: str) -> str | None:

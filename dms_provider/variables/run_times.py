@@ -88,7 +88,13 @@ def parse_time(text: str, timezone: str) -> datetime:
         if match["zone_minute"] is not None and int(part["zone_minute"]) > 59:
             raise ValueError("minutes of the zone must be in 0..59")
         offset = timedelta(hours=int(part["zone_hour"]), minutes=int(part["zone_minute"]))
-        return naive.replace(tzinfo=fixed_zone(-offset if part["sign"] == "-" else offset)).astimezone(zone)
+        offset = -offset if part["sign"] == "-" else offset
+        for fold in (0, 1):
+            # as the wall clock shows it, also where it skips that time: converting would move it
+            local = naive.replace(tzinfo=zone, fold=fold)
+            if local.utcoffset() == offset:
+                return local
+        return naive.replace(tzinfo=fixed_zone(offset)).astimezone(zone)
     except (ValueError, OverflowError) as error:
         raise ValueError(f"{text[:40]!r} is no time: {error}") from error
 

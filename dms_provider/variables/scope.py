@@ -148,15 +148,19 @@ def resolve(
 def _outputs(from_upstream: Mapping[str, str], context: Mapping[str, Any]) -> dict[str, Data]:
     if not from_upstream:
         return {}
-    given = read_run_conf(context["dag_run"].conf).outputs
-    stored = {task_id: _stored_outputs(task_id, context) for task_id in sorted(set(from_upstream.values()))}
+    conf = read_run_conf(context["dag_run"].conf)
+    given = conf.outputs
+    stored = {
+        task_id: _stored_outputs(task_id, conf.outputs_from.get(task_id), context)
+        for task_id in sorted(set(from_upstream.values()))
+    }
     values: dict[str, Data] = {}
     for name, task_id in from_upstream.items():
         outputs = stored[task_id]
-        if name in outputs:
-            values[name] = _stored_output(name, task_id, outputs[name])
-        elif name in given:
+        if name in given and (task_id in conf.outputs_from or name not in outputs):
             values[name] = given[name]
+        elif name in outputs:
+            values[name] = _stored_output(name, task_id, outputs[name])
         else:
             raise MissingValue(
                 f"${{{name}}} has no value: node {task_id} should have given it, but did not in this run;"
@@ -165,8 +169,10 @@ def _outputs(from_upstream: Mapping[str, str], context: Mapping[str, Any]) -> di
     return values
 
 
-def _stored_outputs(task_id: str, context: Mapping[str, Any]) -> Mapping[str, Any]:
-    stored = context["ti"].xcom_pull(task_ids=task_id, key=OUTPUTS_XCOM_KEY)
+def _stored_outputs(task_id: str, run_id: str | None, context: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what a node left in this run, or in another one that stands for it."""
+    other_run = {} if run_id is None else {"run_id": run_id}
+    stored = context["ti"].xcom_pull(task_ids=task_id, key=OUTPUTS_XCOM_KEY, **other_run)
     if isinstance(stored, Mapping):
         return stored
     if not stored:

@@ -1,0 +1,1 @@
+"""Waiting loops that run in Airflow's triggerer."""
