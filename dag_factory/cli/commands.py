@@ -35,22 +35,25 @@ class Command:
 
     :param name: as it is typed
     :param help: one line
-    :param module: module whose ``run(arguments) -> exit status`` does it, imported only then
+    :param module: what does it, imported only then
     :param arguments: in the order of the help
+    :param function: of the module: ``function(arguments) -> exit status``
     """
 
     name: str
     help: str
     module: str
     arguments: tuple[Argument, ...]
+    function: str = "run"
 
     def run(self, arguments: argparse.Namespace) -> int:
         """Do it and return the exit status."""
-        run: Callable[[argparse.Namespace], int] = import_module(self.module).run
-        return run(arguments)
+        function: Callable[[argparse.Namespace], int] = getattr(import_module(self.module), self.function)
+        return function(arguments)
 
 
-def _argument(*flags: str, **settings: Any) -> Argument:
+def argument(*flags: str, **settings: Any) -> Argument:
+    """Return an argument as ``add_argument`` takes it."""
     return Argument(flags, settings)
 
 
@@ -62,14 +65,14 @@ def at_least_one(text: str) -> int:
     return number
 
 
-_FILE = _argument("file", metavar="FILE", help="a flow spec")
-_OUTPUT = _argument(
+_FILE = argument("file", metavar="FILE", help="a flow spec")
+OUTPUT = argument(
     "--output",
     choices=("text", "json"),
     default="text",
     help="json prints one JSON document on standard output and nothing else there",
 )
-_ROOT = _argument(
+_ROOT = argument(
     "--root",
     metavar="DIR",
     help="the folder that holds all specs, and all files that they name;"
@@ -82,16 +85,16 @@ COMMANDS: tuple[Command, ...] = (
         "Tell every problem of flow specs, with file, line and column",
         "dag_factory.cli.validate",
         (
-            _argument("paths", nargs="+", metavar="PATH", help="a flow spec, or a folder of them"),
+            argument("paths", nargs="+", metavar="PATH", help="a flow spec, or a folder of them"),
             _ROOT,
-            _OUTPUT,
+            OUTPUT,
         ),
     ),
     Command(
         "schema",
         "Print the JSON Schema of a flow spec, for editors",
         "dag_factory.cli.schema",
-        (_argument("--output", choices=("json",), default="json", help="the schema is JSON"),),
+        (argument("--output", choices=("json",), default="json", help="the schema is JSON"),),
     ),
     Command(
         "preview",
@@ -100,15 +103,13 @@ COMMANDS: tuple[Command, ...] = (
         (
             _FILE,
             _ROOT,
-            _argument(
+            argument(
                 "--run-time",
                 metavar="T",
                 help="run time, ISO 8601, without a zone of the flow's; default: now",
             ),
-            _argument(
-                "--business-time", metavar="T", help="business time; the run time is that plus one day"
-            ),
-            _argument(
+            argument("--business-time", metavar="T", help="business time; the run time is that plus one day"),
+            argument(
                 "--set",
                 action="append",
                 default=[],
@@ -116,13 +117,13 @@ COMMANDS: tuple[Command, ...] = (
                 dest="outputs",
                 help="value of an output of an upstream node; may be given many times",
             ),
-            _argument("--node", metavar="N", help="show this node only"),
-            _argument(
+            argument("--node", metavar="N", help="show this node only"),
+            argument(
                 "--dialect",
                 metavar="TYPE",
                 help="connection type whose dialect is used where there is no such connection here",
             ),
-            _OUTPUT,
+            OUTPUT,
         ),
     ),
     Command(
@@ -132,18 +133,30 @@ COMMANDS: tuple[Command, ...] = (
         (
             _FILE,
             _ROOT,
-            _argument(
-                "--from", metavar="T", dest="start", help="list from this time on, inclusive; ISO 8601"
-            ),
-            _argument("--to", metavar="T", dest="end", help="list until this time, exclusive"),
-            _argument(
+            argument("--from", metavar="T", dest="start", help="list from this time on, inclusive; ISO 8601"),
+            argument("--to", metavar="T", dest="end", help="list until this time, exclusive"),
+            argument(
                 "--next",
                 type=at_least_one,
                 metavar="N",
                 dest="count",
                 help="how many of the coming times; default: 10",
             ),
-            _OUTPUT,
+            OUTPUT,
         ),
+    ),
+    Command(
+        "publish",
+        "Let a draft take the place of the published spec of its flow",
+        "dag_factory.cli.publishing",
+        (argument("file", metavar="FILE", help="NAME.draft.flow.yaml"), _ROOT, OUTPUT),
+        "run_publish",
+    ),
+    Command(
+        "unpublish",
+        "Let a published spec become a draft, which never runs by itself",
+        "dag_factory.cli.publishing",
+        (argument("file", metavar="FILE", help="NAME.flow.yaml"), _ROOT, OUTPUT),
+        "run_unpublish",
     ),
 )
