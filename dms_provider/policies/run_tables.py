@@ -190,7 +190,7 @@ def reset_what_was_held_back(
     What a false condition skipped stays skipped, and is skipped again where it was cleared without the
     condition; the helpers decide again.
     """
-    by_condition = _skipped_by_conditions(dag_run, session) & set(graph)
+    by_condition = skipped_by_conditions(dag_run, session) & set(graph)
     if by_condition:
         skip(dag_run, by_condition, session)
     _set_state(
@@ -210,7 +210,7 @@ def reset_what_was_held_back(
     )
 
 
-def _skipped_by_conditions(dag_run: DagRun, session: Session) -> set[str]:
+def skipped_by_conditions(dag_run: DagRun, session: Session) -> set[str]:
     """Return the nodes that conditions of this run, which are not to run again, have skipped."""
     stored = session.execute(
         select(XComModel.value)
