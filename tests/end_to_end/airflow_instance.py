@@ -68,10 +68,10 @@ class AirflowInstance:
         settings: Mapping[str, str] | None = None,
         components: tuple[str, ...] = COMPONENTS,
     ) -> None:
-        self._server = database_server
+        self.server = database_server
         self._components = components
         self._processes: dict[str, ServerProcess] = {}
-        self._database = f"airflow_{secrets.token_hex(4)}"
+        self.database = f"airflow_{secrets.token_hex(4)}"
         self._client: httpx.Client | None = None
         self.home = Path(tempfile.mkdtemp(prefix="dms-airflow-"))
         self.dags = self.home / "dags"
@@ -88,7 +88,7 @@ class AirflowInstance:
         }
 
     def _own_settings(self) -> dict[str, str]:
-        server = self._server
+        server = self.server
         return {
             "API__BASE_URL": self.url,
             "API__HOST": HOST,
@@ -104,7 +104,7 @@ class AirflowInstance:
             "CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
             "DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH": str(self.home / "bundles"),
             "DATABASE__SQL_ALCHEMY_CONN": (
-                f"postgresql+psycopg2://{server.user}:{server.password}@{server.host}:{server.port}/{self._database}"
+                f"postgresql+psycopg2://{server.user}:{server.password}@{server.host}:{server.port}/{self.database}"
             ),
             "LOGGING__BASE_LOG_FOLDER": str(self.home / "logs"),
             "LOGGING__DAG_PROCESSOR_CHILD_PROCESS_LOG_DIRECTORY": str(self.home / "logs" / "dag_processor"),
@@ -141,8 +141,7 @@ class AirflowInstance:
         # its processes import when they need something: an edit meanwhile would give them parts of two states
         for package in PACKAGES:
             shutil.copytree(REPOSITORY / package, self.home / "packages" / package, dirs_exist_ok=True)
-        with self._server.connect(dbname="postgres", autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{self._database}"')
+        self._make_database()
         self._migrate()
         for component in self._components:
             self._launch(component)
@@ -151,46 +150,74 @@ class AirflowInstance:
 
     def stop(self) -> None:
         """Kill every component with all its children; remove the home and the database."""
-        if self._client is not None:
-            self._client.close()
+        self.log_in_again()
         for process in self._processes.values():
             if process.running:
                 os.kill(process.pid, signal.SIGINT)
         for process in self._processes.values():
             process.stop(signal.SIGINT, timeout=15)
-        if self._processes and self._server.running:
-            with self._server.connect(dbname="postgres", autocommit=True) as connection:
-                connection.execute(f'DROP DATABASE IF EXISTS "{self._database}" WITH (FORCE)')
+        if self._processes and self.server.running:
+            with self.server.connect(dbname="postgres", autocommit=True) as connection:
+                connection.execute(f'DROP DATABASE IF EXISTS "{self.database}" WITH (FORCE)')
         self._processes.clear()
         shutil.rmtree(self.home, ignore_errors=True)
 
-    def _migrate(self) -> None:
-        migration = self._start("db", "migrate")
-        deadline = time.monotonic() + START_TIMEOUT
-        while migration.running and time.monotonic() < deadline:
-            time.sleep(0.1)
-        if status := migration.stop(signal.SIGINT):
-            raise AirflowError(f"airflow db migrate ended with status {status}\n{migration.log_tail(80)}")
+    def _make_database(self) -> None:
+        with self.server.connect(dbname="postgres", autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{self.database}"')
 
-    def _start(self, *words: str) -> ServerProcess:
+    def _migrate(self) -> None:
+        status, output = self.command("db", "migrate")
+        if status:
+            raise AirflowError(f"airflow db migrate ended with status {status}\n{output}")
+
+    def command(self, *words: str, timeout: float = START_TIMEOUT) -> tuple[int, str]:
+        """Run an ``airflow`` command to its end.
+
+        :param timeout: seconds until it is killed
+        :return: its exit status, and the end of what it and earlier ones with that first word printed
+        """
+        process = self._start(*words)
+        deadline = time.monotonic() + timeout
+        while process.running and time.monotonic() < deadline:
+            time.sleep(0.1)
+        return process.stop(signal.SIGINT), process.log_tail(80)
+
+    def _start(self, *words: str, name: str | None = None) -> ServerProcess:
         """Run an ``airflow`` command; if this process dies, the command's whole tree is killed."""
         return ServerProcess(
             [sys.executable, PROCESS_TREE, sys.executable, "-m", "airflow", *words],
-            log=self.logs / f"{words[0]}.log",
+            log=self.logs / f"{name or words[0]}.log",
             environment=self.environment,
             death_signal=signal.SIGINT,
         )
 
-    def _launch(self, component: str) -> None:
-        self._processes[component] = self._start(component)
+    def _launch(self, component: str, name: str | None = None) -> None:
+        self._processes[name or component] = self._start(component, name=name)
+
+    def launch(self, component: str, name: str | None = None) -> None:
+        """Start a component that was ended, or one more of its kind.
+
+        :param name: of the further one, by which it can be ended
+        """
+        self._launch(component, name)
+        self._components = (*self._components, name or component)
+
+    def end(self, name: str, *, kill: bool = False) -> None:
+        """End one component.
+
+        :param kill: end it and its children by SIGKILL, as a machine that dies does
+        """
+        self._components = tuple(component for component in self._components if component != name)
+        self._processes[name].stop(signal.SIGINT if kill else signal.SIGTERM, timeout=15)
 
     def restart(self, component: str, *, kill: bool = False) -> None:
         """End one component and start it again.
 
         :param kill: end it and its children by SIGKILL, as a machine that dies does
         """
-        self._processes[component].stop(signal.SIGINT if kill else signal.SIGTERM, timeout=15)
-        self._launch(component)
+        self.end(component, kill=kill)
+        self.launch(component)
 
     def _is_healthy(self) -> bool:
         try:
@@ -215,6 +242,12 @@ class AirflowInstance:
                 limits=httpx.Limits(max_keepalive_connections=0),
             )
         return self._client
+
+    def log_in_again(self) -> None:
+        """Forget the client, whose login may have run out."""
+        if self._client is not None:
+            self._client.close()
+        self._client = None
 
     def get(self, path: str, **parameters: Any) -> Any:
         """Return the JSON answer of the REST API.

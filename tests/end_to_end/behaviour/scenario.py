@@ -21,20 +21,23 @@ FINISHED = NOT_BEGUN - {"none"} | {"success", "failed"}
 class Moment:
     """Something that happens to a run or to one of its nodes.
 
-    As text: ``run1 is running``, ``run1.a is failed``, ``run1.a begins``, ``run1.a ends``,
-    ``run1.a is gone``.
+    As text: ``run1 is running``, ``run1.a is failed``, ``run1.a begins``, ``run1.a begins again``,
+    ``run1.a ends``, ``run1.a is gone``. A run named ``this`` is the one that is spoken of.
 
     :param run: name of the run in the scenario
     :param node: node id; none: the run itself
-    :param what: a state of Airflow; ``begins``: its work begins, said by the database; ``ends``: Airflow has
-        recorded its final state; ``gone``: its last statement has left the database server
+    :param what: a state of Airflow, when it is first seen; ``begins``: its first try begins to work, said by
+        the database; ``begins again``: its last try does; ``ends``: the end that Airflow has recorded;
+        ``gone``: its last statement has left the database server
     """
 
     run: str
     node: str | None
     what: str
 
-    _TEXT = re.compile(r"(?P<run>\w+)(?:\.(?P<node>[\w-]+))? (?:is (?P<state>\w+)|(?P<verb>begins|ends))")
+    _TEXT = re.compile(
+        r"(?P<run>\w+)(?:\.(?P<node>[\w-]+))? (?:is (?P<state>\w+)|(?P<verb>begins again|begins|ends))"
+    )
 
     @classmethod
     def read(cls, text: str) -> Moment:
@@ -49,7 +52,8 @@ class Moment:
 
     def __str__(self) -> str:
         subject = self.run if self.node is None else f"{self.run}.{self.node}"
-        return f"{subject} {self.what}" if self.what in ("begins", "ends") else f"{subject} is {self.what}"
+        verb = self.what.startswith("begins") or self.what == "ends"
+        return f"{subject} {self.what}" if verb else f"{subject} is {self.what}"
 
 
 @dataclass(frozen=True)
@@ -100,10 +104,10 @@ class Event:
     ======================  ==========================================================================
     action                  arguments
     ======================  ==========================================================================
-    ``start``               ``run``; ``conf``, ``run_after``
+    ``start``               ``run``; ``conf``, ``run_after``, ``logical_date``
     ``mark``                ``run``, ``node``, ``as``: success or failed; by hand
     ``mark_run``            ``run``, ``as``
-    ``clear``               ``run``, ``nodes``; by hand, as in the UI
+    ``clear``               ``run``, ``nodes``; ``downstream``; by hand, as in the UI
     ``clear_failed``        ``run``: all that is failed, as in the UI
     ``clear_all``           ``run``: the whole run
     ``delete``              ``run``
@@ -111,10 +115,12 @@ class Event:
     ``edit``                ``nodes``, or other keys of the flow, which replace the scenario's
     ``pause``, ``unpause``
     ``pool``                ``name``, ``slots``
-    ``backfill``            ``from``, ``to``: slots; ``runs``: their names, by date
+    ``backfill``            ``from``, ``to``: slots; ``runs``: their names, by date; ``conf``
     ``scheduled``           ``run``: the name of the next run that the scheduler makes
-    ``kill_scheduler``      SIGKILL; another one is started
-    ``airflow``             ``words`` of a command; ``status``: expected exit status, ``text`` in its output
+    ``refuse_decisions``    Airflow's database refuses what is written into the conf of the flow's runs
+    ``variable``            ``key``, ``value``: of Airflow
+    ``airflow``             ``words`` of a command; ``status``: expected exit status, ``text`` in its output;
+                            ``runs``: names of the runs that it makes
     ======================  ==========================================================================
 
     :param action: what is done

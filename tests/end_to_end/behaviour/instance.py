@@ -1,0 +1,88 @@
+"""The Airflow on which scenarios run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from dev.services import Server
+from tests.end_to_end.airflow_instance import COMPONENTS, AirflowInstance
+from tests.end_to_end.behaviour.ledger import CONNECTION
+
+SETTINGS = {
+    "CORE__PARALLELISM": "12",
+    "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "20",
+    "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "3",
+    "TRIGGERER__JOB_HEARTBEAT_SEC": "2",
+    "WORKERS__MIN_HEARTBEAT_INTERVAL": "5",
+}
+"""What differs from other tests: claims about time need a worker's interval as it is in production."""
+
+_CALLBACKS = "callbacks.jsonl"
+_POLICY = '''\
+"""Counts the calls of each DAG's callbacks."""
+
+import json
+import os
+
+
+def _note(kind):
+    def note(context):
+        line = json.dumps({"kind": kind, "flow": context["dag"].dag_id, "run": context["dag_run"].run_id})
+        file = os.open({path!r}, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        os.write(file, (line + "\\n").encode())
+        os.close(file)
+
+    return note
+
+
+def dag_policy(dag):
+    for kind in ("success", "failure"):
+        given = getattr(dag, f"on_{kind}_callback", None) or []
+        callbacks = given if isinstance(given, list) else [given]
+        setattr(dag, f"on_{kind}_callback", [*callbacks, _note(kind)])
+        setattr(dag, f"has_on_{kind}_callback", True)
+'''
+
+
+@contextmanager
+def behaviour_instance(
+    server: Server, settings: Mapping[str, str] | None = None
+) -> Iterator[AirflowInstance]:
+    """Start an Airflow for scenarios: with a triggerer, flow specs as DAGs, and callbacks that are counted.
+
+    :param server: a running PostgreSQL; Airflow's database lies in it, and the nodes work in it
+    :param settings: further settings of Airflow, ``SECTION__KEY`` -> value
+    """
+    bundle = {"name": "flows", "classpath": "dag_factory.FlowBundle", "kwargs": {"refresh_interval": 1}}
+    airflow = AirflowInstance(
+        server,
+        bundles=[bundle],
+        settings={**SETTINGS, **(settings or {})},
+        components=(*COMPONENTS, "triggerer"),
+    )
+    airflow.environment[f"AIRFLOW_CONN_{CONNECTION.upper()}"] = server.airflow_uri
+    config = airflow.home / "config"
+    config.mkdir()
+    policy = _POLICY.replace("{path!r}", repr(str(callbacks_file(airflow))))
+    (config / "airflow_local_settings.py").write_text(policy, encoding="utf-8")
+    with airflow:
+        yield airflow
+
+
+def callbacks_file(airflow: AirflowInstance) -> Path:
+    """Return the file to which each call of a DAG's callback adds a line."""
+    return airflow.home / _CALLBACKS
+
+
+def callback_counts(airflow: AirflowInstance) -> dict[tuple[str, str, str], int]:
+    """Return flow, run id, and ``success`` or ``failure`` -> number of calls so far."""
+    counts: dict[tuple[str, str, str], int] = {}
+    path = callbacks_file(airflow)
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+        call = json.loads(line)
+        key = (call["flow"], call["run"], call["kind"])
+        counts[key] = counts.get(key, 0) + 1
+    return counts

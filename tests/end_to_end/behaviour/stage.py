@@ -1,0 +1,153 @@
+"""Many scenarios at once on one Airflow."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tests.end_to_end.airflow_instance import AirflowError, AirflowInstance
+from tests.end_to_end.behaviour.flow_text import flow_text, pool_name
+from tests.end_to_end.behaviour.instance import callback_counts
+from tests.end_to_end.behaviour.ledger import Ledger
+from tests.end_to_end.behaviour.observer import Observer
+from tests.end_to_end.behaviour.play import Play, flow_file
+from tests.end_to_end.behaviour.scenario import RunSeen, Scenario, Seen
+
+_LOOKS_EVERY = 0.4
+_LAST_CALLBACKS = 30.0
+"""Seconds after the last scenario in which a callback that is due must have been called."""
+
+
+class Stage:
+    """Where scenarios are played.
+
+    :param airflow: made by :func:`tests.end_to_end.behaviour.instance.behaviour_instance`
+    :param scenarios: each with a name of its own
+    :param at_once: how many go on at the same time
+    :param logs: folder for what the tasks have logged; default: a temporary one
+    """
+
+    def __init__(
+        self, airflow: AirflowInstance, scenarios: Sequence[Scenario], *, at_once: int, logs: Path | None
+    ) -> None:
+        self._airflow = airflow
+        self._scenarios = scenarios
+        self._at_once = at_once
+        self._logs = logs or Path(tempfile.mkdtemp(prefix="dms-behaviour-"))
+        self._ledger = Ledger(airflow.server)
+        self._observer = Observer(airflow.server, airflow.database, self._ledger)
+
+    def perform(self) -> list[Seen]:
+        """Play all scenarios.
+
+        :return: what was seen, in the order of the scenarios
+        """
+        try:
+            self._set_up()
+            plays = [Play(each, self._airflow, self._observer, self._ledger) for each in self._scenarios]
+            self._play(plays)
+            self._count_callbacks(plays)
+            return [play.seen for play in plays]
+        finally:
+            for scenario in self._scenarios:
+                flow_file(self._airflow, scenario.name).unlink(missing_ok=True)
+            self._observer.close()
+            self._ledger.close()
+
+    def _set_up(self) -> None:
+        self._ledger.set_up()
+        for scenario in self._scenarios:
+            for pool, slots in scenario.pools.items():
+                self._airflow.post("/pools", {"name": pool_name(scenario, pool), "slots": slots})
+            text = flow_text(scenario)
+            flow_file(self._airflow, scenario.name).write_text(text, encoding="utf-8")
+        flows = {scenario.name for scenario in self._scenarios}
+
+        def all_known() -> bool:
+            missing = flows - self._observer.versions(flows).keys()
+            if missing and (errors := self._airflow.import_errors()):
+                raise AirflowError("\n".join(f"{name}: {text}" for name, text in errors.items()))
+            return not missing
+
+        self._airflow.wait_for(all_known, f"{len(flows)} flows to be known")
+
+    def _play(self, plays: Sequence[Play]) -> None:
+        waiting = list(reversed(plays))
+        on_stage: list[Play] = []
+        while waiting or on_stage:
+            while waiting and len(on_stage) < self._at_once:
+                play = waiting.pop()
+                play.begin()
+                on_stage.append(play)
+            look = self._observer.look([play.flow for play in on_stage])
+            for play in [play for play in on_stage if play.step(look)]:
+                on_stage.remove(play)
+                play.close()
+                self._keep_logs(play)
+            # raises if a component has ended
+            self._airflow.wait_for(lambda: True, "nothing")
+            time.sleep(max(0.0, look.asked + _LOOKS_EVERY - time.time()))
+
+    def _count_callbacks(self, plays: Sequence[Play]) -> None:
+        deadline = time.monotonic() + _LAST_CALLBACKS
+        due = {
+            (play.flow, run.run_id, "success" if run.state == "success" else "failure")
+            for play in plays
+            for name, run in play.seen.runs.items()
+            if run.state != "deleted" and any(expected_callbacks(play.scenario, name, run).values())
+        }
+        while not due <= callback_counts(self._airflow).keys() and time.monotonic() < deadline:
+            time.sleep(0.5)
+        for (flow, run_id, kind), number in callback_counts(self._airflow).items():
+            for play in plays:
+                for run in play.seen.runs.values():
+                    if (play.flow, run.run_id) == (flow, run_id):
+                        run.callbacks[kind] = number
+
+    def _keep_logs(self, play: Play) -> None:
+        lines: list[str] = []
+        for name, run in play.seen.runs.items():
+            folder = self._airflow.home / "logs" / f"dag_id={play.flow}" / f"run_id={run.run_id}"
+            for path in sorted(folder.glob("task_id=*/attempt=*.log*")):
+                text = _readable(path)
+                lines += [f"=== {name} {path.relative_to(folder)}", text]
+                node = path.parent.name.removeprefix("task_id=")
+                expected = play.scenario.runs.get(name)
+                if expected is not None and node in expected.logs:
+                    # the last try comes last, and what its trigger logged after it
+                    before = play.seen.log_texts.get((name, node), "")
+                    play.seen.log_texts[name, node] = f"{before}\n{text}"
+        play.seen.logs = self._logs / f"{play.flow}.log"
+        play.seen.logs.write_text("\n".join(lines), encoding="utf-8")
+
+
+def expected_callbacks(scenario: Scenario, name: str, run: RunSeen) -> Mapping[str, int]:
+    """Return ``success`` and ``failure`` -> how often the DAG's callback must have been called for a run."""
+    expected = scenario.runs.get(name)
+    if expected is not None and expected.callbacks is not None:
+        return {"success": 0, "failure": 0, **expected.callbacks}
+    return {"success": int(run.state == "success"), "failure": int(run.state == "failed")}
+
+
+def _readable(path: Path) -> str:
+    lines = []
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            lines.append(line)
+            continue
+        if not isinstance(entry, dict):
+            lines.append(line)
+            continue
+        errors = [
+            f"{error.get('exc_type')}: {error.get('exc_value')}"
+            for error in entry.get("error_detail") or ()
+            if isinstance(error, dict)
+        ]
+        words = [entry.get("timestamp"), entry.get("level"), entry.get("event"), *errors]
+        lines.append(" ".join(str(word) for word in words if word))
+    return "\n".join(lines)
