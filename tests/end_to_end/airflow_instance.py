@@ -68,10 +68,10 @@ class AirflowInstance:
         settings: Mapping[str, str] | None = None,
         components: tuple[str, ...] = COMPONENTS,
     ) -> None:
-        self.server = database_server
+        self._server = database_server
         self._components = components
         self._processes: dict[str, ServerProcess] = {}
-        self.database = f"airflow_{secrets.token_hex(4)}"
+        self._database = f"airflow_{secrets.token_hex(4)}"
         self._client: httpx.Client | None = None
         self.home = Path(tempfile.mkdtemp(prefix="dms-airflow-"))
         self.dags = self.home / "dags"
@@ -87,8 +87,18 @@ class AirflowInstance:
             **{f"AIRFLOW__{name}": value for name, value in {**self._own_settings(), **given}.items()},
         }
 
+    @property
+    def server(self) -> Server:
+        """The PostgreSQL in which Airflow's database lies."""
+        return self._server
+
+    @property
+    def database(self) -> str:
+        """Name of Airflow's database."""
+        return self._database
+
     def _own_settings(self) -> dict[str, str]:
-        server = self.server
+        server = self._server
         return {
             "API__BASE_URL": self.url,
             "API__HOST": HOST,
@@ -104,7 +114,7 @@ class AirflowInstance:
             "CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
             "DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH": str(self.home / "bundles"),
             "DATABASE__SQL_ALCHEMY_CONN": (
-                f"postgresql+psycopg2://{server.user}:{server.password}@{server.host}:{server.port}/{self.database}"
+                f"postgresql+psycopg2://{server.user}:{server.password}@{server.host}:{server.port}/{self._database}"
             ),
             "LOGGING__BASE_LOG_FOLDER": str(self.home / "logs"),
             "LOGGING__DAG_PROCESSOR_CHILD_PROCESS_LOG_DIRECTORY": str(self.home / "logs" / "dag_processor"),
@@ -156,15 +166,15 @@ class AirflowInstance:
                 os.kill(process.pid, signal.SIGINT)
         for process in self._processes.values():
             process.stop(signal.SIGINT, timeout=15)
-        if self._processes and self.server.running:
-            with self.server.connect(dbname="postgres", autocommit=True) as connection:
-                connection.execute(f'DROP DATABASE IF EXISTS "{self.database}" WITH (FORCE)')
+        if self._processes and self._server.running:
+            with self._server.connect(dbname="postgres", autocommit=True) as connection:
+                connection.execute(f'DROP DATABASE IF EXISTS "{self._database}" WITH (FORCE)')
         self._processes.clear()
         shutil.rmtree(self.home, ignore_errors=True)
 
     def _make_database(self) -> None:
-        with self.server.connect(dbname="postgres", autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{self.database}"')
+        with self._server.connect(dbname="postgres", autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{self._database}"')
 
     def _migrate(self) -> None:
         status, output = self.command("db", "migrate")

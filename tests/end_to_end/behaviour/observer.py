@@ -95,8 +95,8 @@ class Observer:
         for dag_id, run_id, task_id, *rest in self._airflow.execute(_TASKS, (list(flows),)):
             tasks[dag_id, run_id][task_id] = TaskLook(*rest)
         runs: dict[str, list[RunLook]] = defaultdict(list)
-        for dag_id, run_id, *rest, _ in self._airflow.execute(_RUNS, (list(flows),)):
-            runs[dag_id].append(RunLook(run_id, *rest, tasks[dag_id, run_id]))
+        for dag_id, run_id, kind, state, conf, note, _ in self._airflow.execute(_RUNS, (list(flows),)):
+            runs[dag_id].append(RunLook(run_id, kind, state, conf, note, tasks[dag_id, run_id]))
         return Look(asked, runs, self._ledger.new_rows(), self._ledger.at_work(), self.versions(flows))
 
     def versions(self, flows: Collection[str]) -> dict[str, int]:
