@@ -14,16 +14,18 @@ import pendulum
 from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction, Timetable
 
 from dms_provider.schedules import Schedule
+from dms_provider.timetables.frozen import why_frozen
 
 if TYPE_CHECKING:
     from airflow.models.dag import DagModel
     from pendulum import DateTime
+    from sqlalchemy.orm import Session
 
 _UNRESTRICTED = TimeRestriction(earliest=None, latest=None, catchup=False)
 
 
 class SlotMissed(Exception):
-    """A planned run is not made, because its slot was missed by too much or a newer one has come."""
+    """A planned run is not made: its slot is too long ago, a newer one has come, or the flow is frozen."""
 
 
 class FlowTimetable(Timetable):
@@ -91,24 +93,34 @@ class FlowTimetable(Timetable):
         """Return the planned run that is to be made now.
 
         :param dag_model: Airflow's row for the DAG, with the plan
-        :raises SlotMissed: in the scheduler, if the plan is too old; then the row holds a new plan
+        :raises SlotMissed: in the scheduler, if the plan is too old or the flow is frozen; then the row holds
+            a new plan
         """
         info = super().next_run_info_from_dag_model(dag_model=dag_model)
         now = _now()
-        if info is None or info.run_after > now or info.run_after == self._due(now):
+        if info is None or info.run_after > now:
+            return info
+        session = _session_of(dag_model)
+        if info.run_after != self._due(now):
+            late = timedelta(seconds=(now - info.run_after).total_seconds())
+            reason: str | None = (
+                f"it was missed by {late}, start_late is {self.schedule.start_late}, and the newest slot is"
+                f" {self._newest(now)}"
+            )
+        else:
+            reason = None if session is None else why_frozen(dag_model.dag_id, info.run_after, session)
+        if reason is None:
             return info
         plan = self.next_dagrun_info(
             last_automated_data_interval=DataInterval.exact(info.run_after), restriction=_UNRESTRICTED
         )
-        if not _belongs_to_session(dag_model):
+        if session is None:
             return plan
         dag_model.next_dagrun = plan and plan.logical_date
         dag_model.next_dagrun_data_interval = plan and plan.data_interval
         dag_model.next_dagrun_create_after = plan and plan.run_after
-        late = timedelta(seconds=(now - info.run_after).total_seconds())
         raise SlotMissed(
-            f"{dag_model.dag_id}: the slot {info.run_after} is not run; it was missed by {late}, "
-            f"start_late is {self.schedule.start_late}, and the newest slot is {self._newest(now)}; "
+            f"{dag_model.dag_id}: the slot {info.run_after} is not run; {reason}; "
             f"planned next: {plan.run_after if plan else 'none'}"
         )
 
@@ -144,8 +156,8 @@ def _now() -> datetime:
     return datetime.now(timezone.utc)
 
 
-def _belongs_to_session(dag_model: DagModel) -> bool:
-    """Return whether what is written into the row is kept, as in the scheduler, and it is no mere copy."""
+def _session_of(dag_model: DagModel) -> Session | None:
+    """Return the session that keeps what is written into a row, as in the scheduler; a copy has none."""
     from sqlalchemy.orm import object_session
 
-    return object_session(dag_model) is not None
+    return object_session(dag_model)

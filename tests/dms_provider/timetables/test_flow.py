@@ -11,9 +11,11 @@ from typing import Any, cast
 import pendulum
 import pytest
 from airflow.models.dag import DagModel
+from airflow.models.variable import Variable
 from airflow.sdk import DAG
 from airflow.serialization.definitions.dag import SerializedDAG
 from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction
+from sqlalchemy import create_engine, delete
 from sqlalchemy.orm import Session
 
 from dms_provider.schedules import Cron, Daily, HoursOfDay, Monthly, Once, Rule, Schedule
@@ -41,7 +43,9 @@ class Airflow:
         self.runs: list[datetime] = []
         self.missed = 0
         self.row = DagModel(dag_id="flow")
-        self.session = Session()
+        self.engine = create_engine("sqlite://")
+        Variable.metadata.tables["variable"].create(self.engine)
+        self.session = Session(self.engine)
         self.session.add(self.row)
         self.publish(schedule)
 
@@ -65,6 +69,15 @@ class Airflow:
         self.row.next_dagrun = info.logical_date if info else None
         self.row.next_dagrun_data_interval = info.data_interval if info else None
         self.row.next_dagrun_create_after = info.run_after if info else None
+
+    def set(self, key: str, value: str) -> None:
+        """Make an Airflow Variable, in a transaction of its own."""
+        with Session(self.engine) as session, session.begin():
+            session.add(Variable(key, value))
+
+    def unset(self, key: str) -> None:
+        with Session(self.engine) as session, session.begin():
+            session.execute(delete(Variable).where(Variable.key == key))
 
     def schedule_until(self, now: str, every: timedelta = timedelta(seconds=10)) -> None:
         """Run the scheduler's loop from the present time to a later one."""
