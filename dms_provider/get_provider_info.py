@@ -34,11 +34,39 @@ def get_provider_info() -> dict[str, Any]:
                 ],
             }
         ],
+        "sensors": [
+            {
+                "integration-name": _INTEGRATION,
+                "python-modules": ["dms_provider.sensors.table_time_check"],
+            }
+        ],
+        "triggers": [
+            {
+                "integration-name": _INTEGRATION,
+                "python-modules": ["dms_provider.triggers.table_time_check"],
+            }
+        ],
         "bundles": [
             {
                 "integration-name": _INTEGRATION,
                 "python-modules": ["dag_factory.discovery.bundle"],
             }
         ],
+        "config": {
+            "dms": {
+                "description": "Flows of DMS task orchestration.",
+                "options": {
+                    "trigger_form": {
+                        "description": "Give each flow a typed trigger form: business time, dry run, one "
+                        "node, from a node on. It makes parsing and storing of all flows several times as "
+                        "slow, so it is off by default; the same can be said in the run's conf.",
+                        "version_added": None,
+                        "type": "boolean",
+                        "example": "True",
+                        "default": "False",
+                    },
+                },
+            },
+        },
         "cli": ["dag_factory.cli.airflow.get_dms_cli_commands"],
     }

@@ -8,6 +8,7 @@ from airflow.sdk import DAG
 
 from dag_factory.builder.docs import flow_docs, flow_tags
 from dag_factory.builder.nodes import WORK
+from dag_factory.builder.trigger_form import is_wanted, trigger_form
 from dms_provider.policies.dag import apply_policies
 from dms_provider.policies.rules import FlowPolicies
 from dms_provider.variables.scope import FlowScope
@@ -44,6 +45,7 @@ def build_dag(validated: Validated, *, draft: bool = False, for_task: bool = Fal
         is_paused_upon_creation=False,
         max_active_runs=MAX_ACTIVE_RUNS,
         dagrun_timeout=flow.timeout,
+        params=trigger_form(flow) if not for_task and is_wanted() else None,
         tags=flow_tags(flow, draft=draft),
         auto_register=False,
     )

@@ -11,6 +11,9 @@ from typing import Any
 
 from dms_provider.variables.values import Data
 
+FORM_PREFIX = "dms_"
+"""Keys of conf beside ``dms`` that begin with this and go on as a key of it come from the trigger form."""
+
 _GIVEN = ("business_time", "dry_run", "node", "from_node", "outputs")
 WRITTEN_BY_THE_SCHEDULER = (
     "kind",
@@ -77,6 +80,8 @@ def read_run_conf(conf: Mapping[str, Any] | None) -> RunConf:
     :raises RunConfError: an unknown key, or a value of the wrong type
     """
     asked = (conf or {}).get("dms")
+    if conf and (in_form := _given_in_form(conf)):
+        asked = in_form if asked is None else {**in_form, **asked} if isinstance(asked, Mapping) else asked
     if asked is None:
         return RunConf()
     if not isinstance(asked, Mapping):
@@ -102,6 +107,12 @@ def read_run_conf(conf: Mapping[str, Any] | None) -> RunConf:
         refused=_text(asked, "refused"),
         undecided=_text(asked, "undecided"),
     )
+
+
+def _given_in_form(conf: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the fields of the trigger form say; a field that was left empty says nothing."""
+    values = {key: conf.get(FORM_PREFIX + key) for key in _GIVEN}
+    return {key: value for key, value in values.items() if value not in (None, "", False)}
 
 
 def _object(asked: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
