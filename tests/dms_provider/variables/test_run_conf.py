@@ -21,6 +21,7 @@ WRONG = [
     ({"node": ["a"]}, "node: expected text, not a list"),
     ({"from_node": True}, "from_node: expected text, not true or false"),
     ({"outputs": ["a"]}, "outputs: expected an object of names and values, not a list"),
+    ({"earlier_graph": []}, "earlier_graph: expected an object, not a list"),
     ({"outputs": {"n": 1.5}}, "outputs: n: expected text or a whole number, not a fraction"),
     ({"outputs": {"n": True}}, "outputs: n: expected text or a whole number, not true or false"),
     (
@@ -52,7 +53,20 @@ def test_everything_asked() -> None:
         node="a",
         from_node="b",
         outputs={"text": Data(("x",)), "number": Data(("12",)), "nothing": Data((None,))},
+        kind="manual",
     )
+
+
+def test_what_was_decided_when_the_run_started() -> None:
+    decided = {
+        "kind": "scheduled",
+        "earlier_run": "run_1",
+        "waits": "same_node_and_downstream",
+        "earlier_graph": {"a": ["b"], "b": []},
+        "outputs_from": {"a": "run_0"},
+    }
+    conf = read_run_conf({"dms": decided})
+    assert {key: getattr(conf, key) for key in decided} == decided
 
 
 @pytest.mark.parametrize(("asked", "message"), WRONG)

@@ -129,3 +129,15 @@ def test_there_and_back(moment: datetime, zone: str) -> None:
     assert wall - wall_before == timedelta(days=1)
     again = RunTimes.from_business_time(times.business_time, zone)
     assert again.business_time == times.business_time
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/Havana", "Asia/Shanghai", "Australia/Lord_Howe"])
+def test_a_business_time_keeps_its_wall_clock_through_text(zone: str) -> None:
+    slot = datetime(2025, 1, 1, 0, 30, tzinfo=timezone.utc)
+    for half_hours in range(2 * 24 * 366):
+        business_time = RunTimes.from_run_time(slot + half_hours * timedelta(minutes=30), zone).business_time
+        again = parse_time(business_time.isoformat(), zone)
+        assert (again.replace(tzinfo=None), again.utcoffset()) == (
+            business_time.replace(tzinfo=None),
+            business_time.utcoffset(),
+        )
