@@ -117,7 +117,7 @@ class Event:
     ``pool``                ``name``, ``slots``
     ``backfill``            ``from``, ``to``: slots; ``runs``: their names, by date; ``conf``
     ``scheduled``           ``run``: the name of the next run that the scheduler makes
-    ``refuse_decisions``    Airflow's database refuses what is written into the conf of the flow's runs
+    ``refuse_decisions``    Airflow's database refuses each decision about a run of the flow
     ``variable``            ``key``, ``value``: of Airflow
     ``airflow``             ``words`` of a command; ``status``: expected exit status, ``text`` in its output;
                             ``runs``: names of the runs that it makes
