@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dev.services import Server
-from tests.end_to_end.airflow_instance import COMPONENTS, AirflowInstance
+from tests.end_to_end.airflow_instance import COMPONENTS, REPOSITORY, AirflowInstance
 from tests.end_to_end.behaviour.ledger import CONNECTION
 
 SETTINGS = {
@@ -49,12 +49,13 @@ def dag_policy(dag):
 
 @contextmanager
 def behaviour_instance(
-    server: Server, settings: Mapping[str, str] | None = None
+    server: Server, settings: Mapping[str, str] | None = None, *, packages: Path = REPOSITORY
 ) -> Iterator[AirflowInstance]:
     """Start an Airflow for scenarios: with a triggerer, flow specs as DAGs, and callbacks that are counted.
 
     :param server: a running PostgreSQL; Airflow's database lies in it, and the nodes work in it
     :param settings: further settings of Airflow, ``SECTION__KEY`` -> value
+    :param packages: folder of the packages that it runs a copy of
     """
     bundle = {"name": "flows", "classpath": "dag_factory.FlowBundle", "kwargs": {"refresh_interval": 1}}
     airflow = AirflowInstance(
@@ -62,6 +63,7 @@ def behaviour_instance(
         bundles=[bundle],
         settings={**SETTINGS, **(settings or {})},
         components=(*COMPONENTS, "triggerer"),
+        packages=packages,
     )
     airflow.environment[f"AIRFLOW_CONN_{CONNECTION.upper()}"] = server.airflow_uri
     config = airflow.home / "config"

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from dev.services import Server
-from tests.end_to_end.airflow_instance import AirflowInstance
+from tests.end_to_end.airflow_instance import REPOSITORY, AirflowInstance
 from tests.end_to_end.behaviour.instance import behaviour_instance
 from tests.end_to_end.model.cases import Case
 from tests.end_to_end.model.ledger import WORK, Ledger
@@ -27,12 +28,13 @@ _LOOK_SECONDS = 0.4
 
 
 @contextmanager
-def model_instance(server: Server) -> Iterator[AirflowInstance]:
+def model_instance(server: Server, *, packages: Path = REPOSITORY) -> Iterator[AirflowInstance]:
     """Start an Airflow for cases.
 
     :param server: a running PostgreSQL
+    :param packages: folder of the packages that it runs a copy of
     """
-    with behaviour_instance(server, SETTINGS) as airflow:
+    with behaviour_instance(server, SETTINGS, packages=packages) as airflow:
         yield airflow
 
 
