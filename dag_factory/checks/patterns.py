@@ -68,13 +68,26 @@ def check_time_formats(flow: Flow) -> Iterator[Finding]:
     for node_id, node in flow.nodes.items():
         text = vars(node).get("time_format")
         if text is not None and text not in EPOCHS:
-            yield from _check_pattern(("nodes", node_id, "time_format"), text, closest(text, EPOCHS))
+            yield from _check_time_format(("nodes", node_id, "time_format"), text)
 
 
-def _check_pattern(path: Path, pattern: str, meant: str | None = None) -> Iterator[Finding]:
+def _check_time_format(path: Path, text: str) -> Iterator[Finding]:
+    from dms_provider.variables.time_format import TimeFormat, TimeFormatError
+
+    try:
+        TimeFormat.parse(text)
+    except TimeFormatError as error:
+        slip = None if _mistake(text) else slip_of(text)
+        meant = slip.meant if slip else closest(text, EPOCHS)
+        yield Finding(path, "wrong-pattern", error.message, offset=error.offset, suggestion=meant)
+    else:
+        yield from _check_pattern(path, text)
+
+
+def _check_pattern(path: Path, pattern: str) -> Iterator[Finding]:
     mistake = _mistake(pattern)
     if mistake is not None:
-        yield Finding(path, "wrong-pattern", mistake.message, offset=mistake.offset, suggestion=meant)
+        yield Finding(path, "wrong-pattern", mistake.message, offset=mistake.offset)
     elif (slip := slip_of(pattern)) is not None:
         yield Finding(
             path,

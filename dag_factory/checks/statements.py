@@ -116,11 +116,13 @@ def check_expression(text: NodeText, limit: ReadingLimit) -> Iterator[Finding]:
     """Yield a finding for a part of a statement, such as ``where``, that would reach beyond its place."""
     if _PLAINLY_BALANCED.fullmatch(text.text):
         return
+    from dms_provider.dialects import is_balanced
+
     try:
-        is_balanced = any(_is_balanced(text.text, dialect) for dialect in limit.dialects(text.text))
+        balanced = any(is_balanced((text.text,), dialect) for dialect in limit.dialects(text.text))
     except TooMuchToRead:
         return
-    if not is_balanced:
+    if not balanced:
         yield Finding(
             text.path,
             "wrong-value",
@@ -186,22 +188,6 @@ def _text(segments: Segments, data: Sequence[Reference] = ()) -> Text:
         else:
             parts.append(part)
     return tuple(parts)
-
-
-def _is_balanced(text: str, dialect: Dialect) -> bool:
-    from dms_provider.dialects import lexer
-
-    depth = 0
-    for kind, _, _ in dialect.lexicon().tokens(text):
-        if kind == lexer.OPEN:
-            depth += 1
-        elif kind == lexer.CLOSE:
-            depth -= 1
-            if depth < 0:
-                return False
-        elif kind in (lexer.DELIMITER, lexer.UNTERMINATED):
-            return False
-    return depth == 0
 
 
 @lru_cache(maxsize=1)

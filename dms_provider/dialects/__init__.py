@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dms_provider.dialects.base import Dialect
+from dms_provider.dialects.binding import bind
+from dms_provider.dialects.expressions import is_balanced
 from dms_provider.dialects.modes import Mode, UnknownMode
+from dms_provider.dialects.names import WrongName, quoted_name
 from dms_provider.dialects.queries import is_query, query_problem
 from dms_provider.dialects.refusals import RefusedValue
 from dms_provider.dialects.statements import Statement, StatementReader
@@ -20,10 +23,14 @@ __all__ = [
     "StatementReader",
     "UnknownDialect",
     "UnknownMode",
+    "WrongName",
+    "bind",
     "commits_by_itself",
     "dialect",
+    "is_balanced",
     "is_query",
     "query_problem",
+    "quoted_name",
     "refused_places",
     "substitute",
 ]

@@ -34,6 +34,9 @@ class Dialect:
     :param plain_repertoire: characters that ``'text'`` keeps
     :param national_repertoire: characters that ``N'text'`` keeps
     :param batches: statements need nothing between them, so that one text can hold many
+    :param identifier_quotes: what stands before and behind an identifier, in every mode
+    :param first_row: the beginning of a query of at most one row, and what stands behind its conditions
+    :param offsets_in_times: the offset of a zone behind a time is understood
     """
 
     name: str
@@ -51,6 +54,9 @@ class Dialect:
     plain_repertoire: Repertoire = "unicode"
     national_repertoire: Repertoire = "unicode"
     batches: bool = False
+    identifier_quotes: str = '""'
+    first_row: tuple[str, str] = ("SELECT", "ORDER BY {order} LIMIT 1")
+    offsets_in_times: bool = False
 
     def mode(self, row: Sequence[object] | None) -> Mode:
         """Return the mode that the server's answer to :attr:`mode_query` tells.

@@ -47,4 +47,5 @@ DB2: Final = Dialect(
     ),
     commits=_commits,
     nests_code=lambda words: words[0] in ("EXECUTE", "PREPARE"),
+    first_row=("SELECT", "ORDER BY {order} FETCH FIRST 1 ROWS ONLY"),
 )

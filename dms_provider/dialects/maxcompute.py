@@ -21,4 +21,5 @@ MAXCOMPUTE: Final = Dialect(
     default_mode=Mode(backslash_escapes=True, double_quotes="literal"),
     transactions=False,
     backslashed_quotes=True,
+    identifier_quotes="``",
 )

@@ -54,4 +54,6 @@ MSSQL: Final = Dialect(
     nests_code=lambda words: not _CODE.isdisjoint(words),
     plain_repertoire="ascii",
     batches=True,
+    identifier_quotes="[]",
+    first_row=("SELECT TOP 1", "ORDER BY {order}"),
 )

@@ -163,4 +163,5 @@ MYSQL: Final = Dialect(
     nests_code=_nests_code,
     introducers=True,
     national_repertoire="bmp",
+    identifier_quotes="``",
 )

@@ -81,5 +81,9 @@ _RULES: Final = LexicalRules(
 )
 _SPLITTING: Final = SplittingRules(slash_lines=True, routine=_is_block)
 
-ORACLE: Final = Dialect(name="Oracle", rules=_RULES, splitting=_SPLITTING, commits=_commits)
-DM: Final = Dialect(name="DM", rules=_RULES, splitting=_SPLITTING, commits=_commits)
+_FIRST_ROW: Final = ("SELECT", "AND ROWNUM = 1")
+
+ORACLE: Final = Dialect(
+    name="Oracle", rules=_RULES, splitting=_SPLITTING, commits=_commits, first_row=_FIRST_ROW
+)
+DM: Final = Dialect(name="DM", rules=_RULES, splitting=_SPLITTING, commits=_commits, first_row=_FIRST_ROW)

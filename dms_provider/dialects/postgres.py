@@ -83,4 +83,5 @@ POSTGRES: Final = Dialect(
     mode_characters="\\",
     commits=_commits,
     nests_code=_nests_code,
+    offsets_in_times=True,
 )

@@ -32,4 +32,6 @@ SQLITE: Final = Dialect(
     splitting=SplittingRules(routine=_is_routine, blocks=lambda: Blocks(control_statements=False)),
     default_mode=Mode(brackets=True),
     commits=_commits,
+    # "name" is text where there is no such column
+    identifier_quotes="``",
 )

@@ -10,6 +10,10 @@ from dms_provider.sessions.server import Server, SessionStart, attempt, is_drive
 
 _MULTI_STATEMENTS_OFF = 1
 _NO_SUCH_THREAD = 1094
+_ERRORS_OF_THE_CLIENT = range(2000, 3000)
+"""The server cannot be reached, or is gone; mysql-connector-python has no class of its own for that."""
+_MISTAKES_IN_STATEMENTS = frozenset({1052, 1054, 1142, 1143, 1370})
+"""Unknown column, no right to a table or column, and the like: operational errors to the drivers."""
 _LONGEST_OCEANBASE_STATEMENT = 30 * 86_400.0
 
 
@@ -30,6 +34,12 @@ class MySQLServer(Server):
             except Exception as error:
                 if not error.args or error.args[0] != _NO_SUCH_THREAD:
                     raise
+
+    def may_pass(self, error: BaseException) -> bool:
+        code = error.args[0] if error.args else None
+        if isinstance(code, int) and code in _ERRORS_OF_THE_CLIENT:
+            return True
+        return super().may_pass(error) and code not in _MISTAKES_IN_STATEMENTS
 
     def streaming_cursor(self, connection: Any) -> Any:
         if _is_mysqlclient(connection):

@@ -14,6 +14,8 @@ _CANCEL_SECONDS = 3.0
 class PostgresServer(Server):
     """PostgreSQL. The driver cancels: with the key of the session, over a connection of its own."""
 
+    placeholder = "%s"
+
     def start(self, connection: Any, limit: float | None) -> SessionStart:
         connection.autocommit = True
         notes: tuple[str, ...] = ()

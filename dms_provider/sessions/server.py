@@ -8,6 +8,9 @@ from typing import Any, ClassVar
 
 ROWS_A_FETCH = 500
 
+_PASSING_ERRORS = frozenset({"OperationalError", "InterfaceError", "InternalError"})
+"""Of PEP 249: what the one who wrote the statement could not help."""
+
 
 @dataclass(frozen=True, slots=True)
 class SessionStart:
@@ -28,6 +31,8 @@ class Server(ABC):
     :param read_only_transactions: the source knows read-only transactions
     """
 
+    placeholder: ClassVar[str | None] = None
+    """Stands where a parameter belongs; ``None`` where drivers write parameters as literals."""
     begin_transaction: ClassVar[str] = "START TRANSACTION"
     begin_reading: ClassVar[str] = "START TRANSACTION READ ONLY"
 
@@ -65,6 +70,13 @@ class Server(ABC):
             return discard_results(cursor)
         finally:
             cursor.close()
+
+    def may_pass(self, error: BaseException) -> bool:
+        """Return whether the same statement may work later: the server was down, busy or out of reach.
+
+        :param error: of the driver
+        """
+        return any(base.__name__ in _PASSING_ERRORS for base in type(error).__mro__)
 
     @abstractmethod
     def streaming_cursor(self, connection: Any) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from queue import SimpleQueue
 from types import TracebackType
@@ -37,7 +37,14 @@ class SessionStopped(RuntimeError):
 
 
 class DatabaseError(RuntimeError):
-    """The data source, or its driver, refused something. The message holds no secret."""
+    """The data source, or its driver, refused something. The message holds no secret.
+
+    :param may_pass: the same may work later: the server was down, busy or out of reach
+    """
+
+    def __init__(self, message: str, *, may_pass: bool = False) -> None:
+        super().__init__(message)
+        self.may_pass = may_pass
 
 
 class Query:
@@ -118,16 +125,29 @@ class Session:
         :raises SessionStopped: the session was stopped
         """
 
-        def fetch(connection: Any) -> tuple[Any, ...]:
+        row = self.row(sql)
+        if row is None:
+            raise DatabaseError(f"{self._source.conn_id}: {sql} gave no row")
+        return row
+
+    def row(self, sql: str, parameters: Sequence[str] = ()) -> tuple[Any, ...] | None:
+        """Run a query that gives few small rows.
+
+        :param parameters: for the placeholders of the driver; without any, ``sql`` reaches the server as it
+            is
+        :return: its first row; ``None`` if there is none
+        :raises DatabaseError: the server refused it
+        :raises SessionStopped: the session was stopped
+        """
+
+        def fetch(connection: Any) -> tuple[Any, ...] | None:
             cursor = connection.cursor()
             try:
-                cursor.execute(sql)
+                cursor.execute(sql, parameters) if parameters else cursor.execute(sql)
                 rows = cursor.fetchall()
             finally:
                 cursor.close()
-            if not rows:
-                raise DatabaseError(f"{self._source.conn_id}: {sql} gave no row")
-            return tuple(rows[0])
+            return tuple(rows[0]) if rows else None
 
         return self._do(fetch)
 
@@ -202,7 +222,9 @@ class Session:
         if not is_driver_error(error):
             raise error
         # Outside of an except clause, so that the driver's words are not shown beside ours.
-        raise DatabaseError(self._source.redactor.redact(_describe(error)))
+        raise DatabaseError(
+            self._source.redactor.redact(_describe(error)), may_pass=self._source.server.may_pass(error)
+        )
 
     def _serve(self) -> None:
         """Own the connection, and do one piece of work after the other with it."""

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from dms_provider.sessions.server import Server, SessionStart
 
 _WAIT_FOR_OTHER_WRITERS_MILLISECONDS = 30_000
+_MISTAKE_IN_STATEMENT = re.compile(r"no such|near |ambiguous|unrecognized|incomplete|wrong number|misuse")
+"""SQLite has one class of error for what is wrong with a statement and what is wrong with the file."""
 
 
 class SQLiteServer(Server):
     """SQLite. A statement ends with its process, so a killed worker leaves none behind."""
 
+    placeholder = "?"
     begin_transaction = "BEGIN"
     begin_reading = "PRAGMA query_only = ON"
 
@@ -22,6 +26,9 @@ class SQLiteServer(Server):
 
     def cancel(self, hook: Any, connection: Any, session_id: Any) -> None:
         connection.interrupt()
+
+    def may_pass(self, error: BaseException) -> bool:
+        return super().may_pass(error) and not _MISTAKE_IN_STATEMENT.match(str(error))
 
     def streaming_cursor(self, connection: Any) -> Any:
         return connection.cursor()

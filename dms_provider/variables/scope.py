@@ -139,7 +139,7 @@ def resolve(
     values.update(_outputs(from_upstream, context))
     for name in wanted - values.keys():
         if name in scope.secrets:
-            values[name] = _secret(name, scope.secrets[name])
+            values[name] = read_secret(name, scope.secrets[name])
         elif name == "run_id":
             values[name] = Data((dag_run.run_id,))
     return values
@@ -201,7 +201,13 @@ def _stored_output(name: str, task_id: str, stored: Any) -> Data:
     return data
 
 
-def _secret(name: str, key: str) -> AuthorText:
+def read_secret(name: str, key: str) -> AuthorText:
+    """Return a secret, which Airflow's masker is told.
+
+    :param name: in texts of the flow; for the message
+    :param key: of the Airflow Variable that holds it
+    :raises MissingValue: there is no such Variable
+    """
     from airflow.sdk import Variable
     from airflow.sdk.log import mask_secret
 

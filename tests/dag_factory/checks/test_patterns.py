@@ -71,7 +71,9 @@ def test_what_can_be_meant_is_not_told(pattern: str) -> None:
         ("epoch_ms", None, None),
         ("epoc", "wrong-pattern", "epoch"),
         ("nonsense", "wrong-pattern", None),
-        ("yyyyMMDD", "unusual-pattern", "yyyyMMdd"),
+        ("yyyyMMDD", "wrong-pattern", "yyyyMMdd"),
+        ("ddMMyyyy", "wrong-pattern", None),
+        ("yyyyMMdd|-1d", "wrong-pattern", None),
     ],
 )
 def test_the_time_format_of_a_check_is_a_pattern(
