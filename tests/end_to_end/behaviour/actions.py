@@ -43,6 +43,7 @@ def kill(pid: int | None, *, with_worker: bool) -> bool:
 def _start(play: Play, asked: Mapping[str, Any]) -> None:
     body = {"dag_run_id": asked["run"], "logical_date": None, "conf": dict(asked.get("conf") or {})}
     body.update({key: _instant(asked[key]) for key in ("run_after", "logical_date") if key in asked})
+    play.behave(asked.get("nodes", {}), [asked["run"]])
     play.name_run(asked["run"], asked["run"])
     play.airflow.post(f"/dags/{play.flow}/dagRuns", body)
 
@@ -88,6 +89,7 @@ def _kill(play: Play, asked: Mapping[str, Any]) -> None:
 
 
 def _edit(play: Play, asked: Mapping[str, Any]) -> None:
+    play.behave(asked.get("nodes", {}))
     play.write_flow(flow_text(play.scenario, asked))
 
 
@@ -106,6 +108,7 @@ def _pool(play: Play, asked: Mapping[str, Any]) -> None:
 
 
 def _backfill(play: Play, asked: Mapping[str, Any]) -> None:
+    play.behave(asked.get("nodes", {}), asked["runs"])
     play.expect_runs("backfill", asked["runs"])
     body = {
         "dag_id": play.flow,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from tests.end_to_end.behaviour.scenario import Moment, NodeSeen, Order, RunExpected, RunSeen, Seen
@@ -59,9 +60,13 @@ def _of_run(seen: Seen, name: str, run: RunSeen, expected: RunExpected) -> Itera
         finished = len(run.nodes.get(node_id, NodeSeen()).finished)
         if finished != times:
             yield f"{node_id} finished its work {finished} times, expected {times}"
+    for node_id, text in expected.wrote.items():
+        wrote = run.nodes.get(node_id, NodeSeen()).wrote
+        if wrote != text:
+            yield f"{node_id} wrote {wrote!r}, expected {text!r}"
     for key, value in expected.conf.items():
         of_run = seen.runs[value].run_id if isinstance(value, str) and value in seen.runs else value
-        if not _agrees(run.dms.get(key), of_run):
+        if not _agrees(run, run.dms.get(key), of_run):
             yield f"conf dms.{key} is {run.dms.get(key)!r}, expected {value!r}"
     for kind, number in expected_callbacks(seen.scenario, name, run).items():
         if run.state != "deleted" and run.callbacks[kind] != number:
@@ -77,13 +82,24 @@ def _of_run(seen: Seen, name: str, run: RunSeen, expected: RunExpected) -> Itera
             yield f"{node_id} is still in the triggerer"
 
 
-def _agrees(value: Any, expected: Any) -> bool:
+def _agrees(run: RunSeen, value: Any, expected: Any) -> bool:
+    if isinstance(expected, str) and run.history:
+        day_before = datetime.fromtimestamp(run.history[0][0], timezone.utc) - timedelta(days=1)
+        expected = expected.replace("{day_before}", day_before.date().isoformat())
     if isinstance(expected, str) and expected.endswith("…"):
         return isinstance(value, str) and value.startswith(expected[:-1])
     return bool(value == expected)
 
 
 def _of_order(seen: Seen, order: Order) -> str | None:
+    if order.apart:
+        one, other = order.later, order.earlier
+        both_ways = (
+            Order(one, other),
+            Order(Moment(other.run, other.node, "begins"), Moment(one.run, one.node, "ends")),
+        )
+        texts = [_of_order(seen, way) for way in both_ways]
+        return None if None in texts else f"expected: {order}; {'; '.join(map(str, texts))}"
     later, earlier = _time_of(seen, order.later), _time_of(seen, order.earlier)
     for moment, at in ((order.later, later), (order.earlier, earlier)):
         if at is None:
@@ -101,6 +117,8 @@ def _time_of(seen: Seen, moment: Moment) -> float | None:
     if run is None:
         return None
     if moment.node is None:
+        if moment.what == "there":
+            return run.history[0][0] if run.history else None
         states = {"success", "failed", "deleted"} if moment.what == "ends" else {moment.what}
         times = [at for at, state in run.history if state in states]
         return (times[-1] if moment.what == "ends" else times[0]) if times else None

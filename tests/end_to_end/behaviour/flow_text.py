@@ -8,11 +8,10 @@ from typing import Any
 
 import yaml
 
-from tests.end_to_end.behaviour.ledger import CONNECTION, LONGEST
-from tests.end_to_end.behaviour.scenario import ALWAYS, Behaviour, Scenario
+from tests.end_to_end.behaviour.ledger import CONNECTION
+from tests.end_to_end.behaviour.scenario import Behaviour, Scenario
 
 _SELF = "'${flow_id}', '${run_id}', '${node_id}'"
-_NEVER = 1_000_000
 
 
 def flow_text(scenario: Scenario, changes: Mapping[str, Any] | None = None) -> str:
@@ -66,7 +65,7 @@ def _work(node: Behaviour) -> dict[str, Any]:
             "where": "flow = '${flow_id}' AND run = '${run_id}' AND node = '${node_id}'",
             "interval": "1s",
         }
-    work = _work_statement(node)
+    work = f"behaviour.work({_SELF})"
     if node.gives:
         columns = ", ".join(f"'{value}' AS {name}" for name, value in node.gives.items())
         return {
@@ -82,10 +81,3 @@ def _work(node: Behaviour) -> dict[str, Any]:
         f"INSERT INTO behaviour.ledger (flow, run, node, what) VALUES ({_SELF}, {used})",
     )
     return {"type": "single_instance_sql", "database": CONNECTION, "sql": ";\n".join(statements)}
-
-
-def _work_statement(node: Behaviour) -> str:
-    takes = LONGEST if node.hangs else node.takes
-    fails = _NEVER if node.fails == ALWAYS else node.fails
-    until = "true" if node.until is not None else "false"
-    return f"behaviour.work({_SELF}, {until}, {takes:g}, {fails}, {node.killed})"

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from dev.services import Server
+from tests.end_to_end.behaviour.scenario import ALWAYS, Behaviour
 
 CONNECTION = "ledger"
 """Airflow connection id of the database."""
 
 LONGEST = 120
 """Seconds after which a node that hangs, or waits for what does not come, fails by itself."""
+
+_NEVER = 1_000_000
 
 _SET_UP = f"""
 DROP SCHEMA IF EXISTS behaviour CASCADE;
@@ -22,20 +25,26 @@ CREATE TABLE behaviour.ledger (
     at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 CREATE INDEX ON behaviour.ledger (flow, run, node);
+CREATE TABLE behaviour.plans (
+    flow text, run text, node text, until boolean, takes float, fails integer, killed integer,
+    PRIMARY KEY (flow, run, node)
+);
 CREATE TABLE behaviour.released (flow text, run text, node text);
 CREATE TABLE behaviour.signs (
     flow text, run text, node text, at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
-CREATE FUNCTION behaviour.work(
-    the_flow text, the_run text, the_node text, until boolean, takes float, fails integer, killed integer
-) RETURNS integer LANGUAGE plpgsql VOLATILE AS $$
+CREATE FUNCTION behaviour.work(the_flow text, the_run text, the_node text) RETURNS integer
+LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     tries integer;
+    plan behaviour.plans;
     deadline timestamptz := clock_timestamp() + interval '{LONGEST} s';
 BEGIN
     SELECT count(*) INTO tries FROM behaviour.ledger
     WHERE flow = the_flow AND run = the_run AND node = the_node AND what = 'begin';
-    WHILE tries <= killed OR until AND NOT EXISTS (
+    SELECT * INTO STRICT plan FROM behaviour.plans
+    WHERE flow = the_flow AND run IN (the_run, '') AND node = the_node ORDER BY run DESC LIMIT 1;
+    WHILE tries <= plan.killed OR plan.until AND NOT EXISTS (
         SELECT FROM behaviour.released WHERE flow = the_flow AND run = the_run AND node = the_node
     ) LOOP
         IF clock_timestamp() > deadline THEN
@@ -43,8 +52,8 @@ BEGIN
         END IF;
         PERFORM pg_sleep(0.2);
     END LOOP;
-    PERFORM pg_sleep(takes);
-    IF tries <= fails THEN
+    PERFORM pg_sleep(plan.takes);
+    IF tries <= plan.fails THEN
         RAISE EXCEPTION 'try % fails as the scenario says', tries;
     END IF;
     RETURN tries;
@@ -98,6 +107,24 @@ class Ledger:
             " AND pid <> pg_backend_pid()"
         ).fetchall()
         return {(found[1], found[2], found[3]) for (query,) in rows if (found := _WORK.search(query))}
+
+    def plan(self, flow: str, run: str, node: str, behaviour: Behaviour) -> None:
+        """Say how the work of a node goes.
+
+        :param run: run id; empty: in all runs of which nothing else is said
+        """
+        values = (
+            behaviour.until is not None,
+            LONGEST if behaviour.hangs else behaviour.takes,
+            _NEVER if behaviour.fails == ALWAYS else behaviour.fails,
+            behaviour.killed,
+        )
+        self._connection.execute(
+            "INSERT INTO behaviour.plans VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (flow, run, node)"
+            " DO UPDATE SET (until, takes, fails, killed) ="
+            " (excluded.until, excluded.takes, excluded.fails, excluded.killed)",
+            (flow, run, node, *values),
+        )
 
     def release(self, flow: str, run: str, node: str) -> None:
         """Say that what a node's work waits for has come."""

@@ -74,7 +74,7 @@ def _event(given: Mapping[str, Any]) -> Event:
         raise ValueError(f"an event has one action, and these are known: {', '.join(ACTIONS)}; not {given}")
     if not isinstance(arguments, Mapping):
         arguments = {"run": arguments} if arguments is not None else {}
-    elif "nodes" in arguments and action == "edit":
+    elif isinstance(arguments.get("nodes"), Mapping):
         nodes = {node_id: _node(node or {}) for node_id, node in arguments["nodes"].items()}
         arguments = {**arguments, "nodes": nodes}
     return Event(action, arguments, Moment.read(when) if when else None, after)

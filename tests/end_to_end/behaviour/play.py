@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from tests.end_to_end.airflow_instance import AirflowError, AirflowInstance
@@ -56,18 +56,34 @@ class Play:
         self._expected: list[tuple[str, str]] = []
         self._released: set[tuple[str, str]] = set()
         self._killed: set[tuple[str, str, int]] = set()
-        self._nodes = dict(scenario.nodes)
+        self._nodes: dict[str, Behaviour] = {}
+        self._own: dict[str, dict[str, Behaviour]] = {}
         self._tasks: dict[tuple[str, str], TaskLook] = {}
         self._ended: float | None = None
 
     def begin(self) -> None:
         """Start the clock."""
+        self.behave(self.scenario.nodes)
         self._began = time.time()
 
     def name_run(self, name: str, run_id: str) -> None:
-        """Say what a run is called in the scenario."""
+        """Say what a run is called in the scenario; its nodes will behave as was said for this name."""
         self.run_ids[name] = run_id
         self.seen.runs.setdefault(name, RunSeen(run_id))
+        for node_id, behaviour in self._own.get(name, {}).items():
+            self._ledger.plan(self.flow, run_id, node_id, behaviour)
+
+    def behave(self, nodes: Mapping[str, Behaviour], runs: Sequence[str] = ()) -> None:
+        """Say how nodes behave.
+
+        :param runs: names of runs that have not been started; none: in all runs of which nothing else is said
+        """
+        for name in runs:
+            self._own.setdefault(name, {}).update(nodes)
+        if not runs:
+            self._nodes.update(nodes)
+            for node_id, behaviour in nodes.items():
+                self._ledger.plan(self.flow, "", node_id, behaviour)
 
     def expect_runs(self, kind: str, names: Iterable[str]) -> None:
         """Give names to the next runs of a kind that will be seen."""
@@ -84,10 +100,6 @@ class Play:
         draft.write_text(text, encoding="utf-8")
         os.replace(draft, path)
         self._awaited_version = self._version + 1
-
-    def add_nodes(self, nodes: dict[str, Behaviour]) -> None:
-        """Know the behaviour of the nodes of another version."""
-        self._nodes.update(nodes)
 
     def step(self, look: Look) -> bool:
         """Take in what is seen, do what is due.
@@ -166,7 +178,7 @@ class Play:
             node.on_server = (self.flow, run.run_id, task_id) in look.at_work
             if node.on_server:
                 node.gone = look.asked
-            behaviour = self._nodes.get(task_id)
+            behaviour = self._own.get(name, {}).get(task_id) or self._nodes.get(task_id)
             if behaviour and behaviour.deferred is not None and state == "deferred" and not node.began:
                 node.began.append(look.asked)
 
@@ -174,11 +186,15 @@ class Play:
         for seen in self.seen.runs.values():
             if seen.run_id == row.run:
                 node = seen.nodes.setdefault(row.node, NodeSeen())
-                (node.began if row.what == "begin" else node.finished).append(row.at)
+                if row.what == "begin":
+                    node.began.append(row.at)
+                else:
+                    node.finished.append(row.at)
+                    node.wrote = row.what
 
     def _play_nodes(self) -> None:
         for name, run in self.seen.runs.items():
-            for node_id, behaviour in self._nodes.items():
+            for node_id, behaviour in (self._nodes | self._own.get(name, {})).items():
                 node = run.nodes.get(node_id)
                 if node is not None and (name, node_id) not in self._released:
                     self._release(name, run, node_id, behaviour, node)
@@ -243,8 +259,6 @@ class Play:
                 self._moment = time.time()
             if time.time() < self._moment + event.after:
                 return
-            if event.action == "edit":
-                self.add_nodes(event.arguments.get("nodes", {}))
             ACTIONS[event.action](self, event.arguments)
             self._event += 1
             self._moment = None

@@ -26,9 +26,9 @@ class Moment:
 
     :param run: name of the run in the scenario
     :param node: node id; none: the run itself
-    :param what: a state of Airflow, when it is first seen; ``begins``: its first try begins to work, said by
-        the database; ``begins again``: its last try does; ``ends``: the end that Airflow has recorded;
-        ``gone``: its last statement has left the database server
+    :param what: a state of Airflow, when it is first seen; ``there``: of a run, in whatever state;
+        ``begins``: its first try begins to work, said by the database; ``begins again``: its last try does;
+        ``ends``: the end that Airflow has recorded; ``gone``: its last statement has left the database server
     """
 
     run: str
@@ -104,7 +104,8 @@ class Event:
     ======================  ==========================================================================
     action                  arguments
     ======================  ==========================================================================
-    ``start``               ``run``; ``conf``, ``run_after``, ``logical_date``
+    ``start``               ``run``; ``conf``, ``run_after``, ``logical_date``; ``nodes``: how nodes behave in
+                            this run, where that differs
     ``mark``                ``run``, ``node``, ``as``: success or failed; by hand
     ``mark_run``            ``run``, ``as``
     ``clear``               ``run``, ``nodes``; ``downstream``; by hand, as in the UI
@@ -115,7 +116,7 @@ class Event:
     ``edit``                ``nodes``, or other keys of the flow, which replace the scenario's
     ``pause``, ``unpause``
     ``pool``                ``name``, ``slots``
-    ``backfill``            ``from``, ``to``: slots; ``runs``: their names, by date; ``conf``
+    ``backfill``            ``from``, ``to``: slots; ``runs``: their names, by date; ``conf``, ``nodes``
     ``scheduled``           ``run``: the name of the next run that the scheduler makes
     ``refuse_decisions``    Airflow's database refuses each decision about a run of the flow
     ``variable``            ``key``, ``value``: of Airflow
@@ -139,13 +140,16 @@ class Event:
 class Order:
     """One moment lies after another, and no more than so many seconds after it.
 
-    As text: ``run1.s begins after run1.r ends``, ``run1.r is gone within 15 s after run1.a is failed``.
+    As text: ``run1.s begins after run1.r ends``, ``run1.r is gone within 15 s after run1.a is failed``. Or:
+    ``run1.a apart from run2.a``, one of the two begins after the other ends.
     """
 
     later: Moment
     earlier: Moment
     within: float | None = None
+    apart: bool = False
 
+    _APART = re.compile(r"(\w+)\.([\w-]+) apart from (\w+)\.([\w-]+)")
     _TEXT = re.compile(r"(?P<later>.+?)(?: within (?P<within>[\d.]+) s)? after (?P<earlier>.+)")
 
     @classmethod
@@ -154,6 +158,8 @@ class Order:
 
         :raises ValueError: it is none
         """
+        if two := cls._APART.fullmatch(text.strip()):
+            return cls(Moment(two[1], two[2], "begins"), Moment(two[3], two[4], "ends"), apart=True)
         found = cls._TEXT.fullmatch(text.strip())
         if found is None:
             raise ValueError(f"not an order: {text!r}")
@@ -161,6 +167,8 @@ class Order:
         return cls(Moment.read(found["later"]), Moment.read(found["earlier"]), within)
 
     def __str__(self) -> str:
+        if self.apart:
+            return f"{self.later.run}.{self.later.node} apart from {self.earlier.run}.{self.earlier.node}"
         limit = "" if self.within is None else f" within {self.within:g} s"
         return f"{self.later}{limit} after {self.earlier}"
 
@@ -173,6 +181,7 @@ class RunExpected:
     :param nodes: node id -> outcome: a state of Airflow, or ``not_run``
     :param tries: node id -> how many tries did any work
     :param finished: node id -> how many tries reached the end of their work
+    :param wrote: node id -> what its last try that reached its end wrote: ``end`` and the outputs it uses
     :param conf: keys of ``dms`` in its conf; a value of None: the key is not there; a run is named as in
         the scenario
     :param callbacks: ``success`` and ``failure``: calls of the DAG's callbacks; default: one of what the run
@@ -184,6 +193,7 @@ class RunExpected:
     nodes: Mapping[str, str] = field(default_factory=dict)
     tries: Mapping[str, int] = field(default_factory=dict)
     finished: Mapping[str, int] = field(default_factory=dict)
+    wrote: Mapping[str, str] = field(default_factory=dict)
     conf: Mapping[str, Any] = field(default_factory=dict)
     callbacks: Mapping[str, int] | None = None
     logs: Mapping[str, str] = field(default_factory=dict)
@@ -227,6 +237,7 @@ class NodeSeen:
     :param history: each change of state that was noticed
     :param began: when each try began to work, said by the database
     :param finished: when tries reached the end of their work, said by the database
+    :param wrote: what the last of these wrote then
     :param ended: when Airflow recorded its end
     :param gone: when its last statement was last seen on the database server
     :param on_server: a statement of it is on the server still
@@ -238,6 +249,7 @@ class NodeSeen:
     history: list[tuple[float, str]] = field(default_factory=list)
     began: list[float] = field(default_factory=list)
     finished: list[float] = field(default_factory=list)
+    wrote: str | None = None
     ended: float | None = None
     gone: float | None = None
     on_server: bool = False
