@@ -41,6 +41,15 @@ def flow_docs(flow: Flow, text: str, schedule: Schedule | None) -> str:
     )
 
 
+def spec_in_docs(docs: str) -> str | None:
+    """Return the spec that :func:`flow_docs` put at the end of a flow's documentation."""
+    _, newline, fence = docs.rpartition("\n")
+    _, opening, text = docs.rpartition(f"{fence}yaml\n")
+    if not newline or not opening or not _BACKTICKS.fullmatch(fence):
+        return None
+    return text.removesuffix(f"\n{fence}")
+
+
 def flow_tags(flow: Flow, *, draft: bool) -> list[str]:
     """Return the tags of a flow's DAG, sorted."""
     tags = {

@@ -6,10 +6,14 @@ import io
 import json
 import os
 import sys
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, TextIO
 
 from dag_factory.diagnostics import Problem
+
+_results: TextIO | None = None
+"""Where results go, if that is not ``sys.stdout``."""
 
 
 def print_lines(lines: Iterable[str]) -> None:
@@ -34,8 +38,30 @@ def note(message: str) -> None:
     print(message, file=sys.stderr)
 
 
+@contextmanager
+def results_alone_on_stdout() -> Iterator[None]:
+    """Have all that others write to standard output, such as the log of Airflow, go to standard error."""
+    global _results
+    try:
+        stdout, stderr = sys.stdout.fileno(), sys.stderr.fileno()
+    except (OSError, ValueError):
+        # Neither is a file, so what writes into one cannot be told from a result.
+        yield
+        return
+    sys.stdout.flush()
+    with os.fdopen(os.dup(stdout), "w", encoding=sys.stdout.encoding) as results:
+        _results = results
+        os.dup2(stderr, stdout)
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+            os.dup2(results.fileno(), stdout)
+            _results = None
+
+
 def _write(text: str) -> None:
-    stream = sys.stdout
+    stream = _results or sys.stdout
     if isinstance(stream, io.TextIOWrapper):
         # A file name or a message may hold what the terminal's encoding does not have.
         stream.reconfigure(errors="backslashreplace")
