@@ -47,8 +47,11 @@ settings.register_profile("thorough", settings.get_profile("same"), derandomize=
 settings.load_profile(os.environ.get("DMS_TEST_EXAMPLES", "same"))
 
 END_TO_END = "tests/end_to_end/"
+BEHAVIOUR = "tests/end_to_end/behaviour/"
+SHARE_AN_AIRFLOW = (BEHAVIOUR, END_TO_END)
 # With several test processes the longest files must not come last.
 LONGEST_FIRST = (
+    BEHAVIOUR,
     END_TO_END,
     "tests/dms_provider/operators/test_kill.py",
     "tests/docs/test_python_dags.py",
@@ -59,10 +62,13 @@ LONGEST_FIRST = (
 
 ServerReport = dict[str, tuple[bool, str]]
 SERVERS = pytest.StashKey[ServerReport]()
+REPORTS = pytest.StashKey[dict[str, list[str]]]()
+"""Lines for the end of the test run, by heading: what tests have seen, for people."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[SERVERS] = {}
+    config.stash[REPORTS] = {}
     if not hasattr(config, "workerinput"):
         # By default SIGTERM ends Python at once, and what it has put aside stays.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -77,7 +83,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class FilesAndFolders(LoadFileScheduling):  # type: ignore[misc]  # pytest-xdist has no types
         def _split_scope(self, nodeid: str) -> str:
-            return END_TO_END if nodeid.startswith(END_TO_END) else str(super()._split_scope(nodeid))
+            return next(
+                (path for path in SHARE_AN_AIRFLOW if nodeid.startswith(path)),
+                str(super()._split_scope(nodeid)),
+            )
 
     return FilesAndFolders(config, log)
 
@@ -90,18 +99,24 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     worker_output = getattr(session.config, "workeroutput", None)
     if worker_output is not None:
         worker_output["servers"] = session.config.stash[SERVERS]
+        worker_output["reports"] = session.config.stash[REPORTS]
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: object, error: object) -> None:
     """Take over what a worker of pytest-xdist reports."""
-    output: dict[str, ServerReport] = getattr(node, "workeroutput", {})
+    output: dict[str, Any] = getattr(node, "workeroutput", {})
+    node.config.stash[REPORTS].update(output.get("reports", {}))  # type: ignore[attr-defined]  # as below
     for kind, report in output.get("servers", {}).items():
         node.config.stash[SERVERS][kind] = report  # type: ignore[attr-defined]  # pytest-xdist has no types
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say which servers were real, and loudly which were not there."""
+    """Say what tests have seen, which servers were real, and loudly which were not there."""
+    for heading, lines in config.stash[REPORTS].items():
+        terminalreporter.section(heading)
+        for line in lines:
+            terminalreporter.line(line)
     servers = config.stash[SERVERS]
     if not servers:
         return

@@ -50,7 +50,8 @@ def _scenario(name: str, given: Mapping[str, Any]) -> Scenario:
         optional["events"] = tuple(map(_event, rest.pop("events")))
     expected = {run: _expected(of_run) for run, of_run in rest.pop("expect", {}).items()}
     orders = tuple(map(Order.read, rest.pop("orders", ())))
-    shows = tuple(_words(rest.pop("shows", ())))
+    shows = rest.pop("shows", ())
+    shows = (shows,) if isinstance(shows, str) else tuple(shows)
     _check(rest, Scenario)
     return replace(Scenario(name, nodes), runs=expected, orders=orders, shows=shows, **optional, **rest)
 
@@ -92,8 +93,4 @@ def _check(given: Iterable[str], of: type) -> None:
 
 
 def _words(given: Any) -> list[str]:
-    return (
-        given.split()
-        if isinstance(given, str) and ":" not in given
-        else ([given] if isinstance(given, str) else list(given))
-    )
+    return given.split() if isinstance(given, str) else list(given)
