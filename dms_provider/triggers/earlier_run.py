@@ -12,6 +12,7 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from dms_provider.policies.rules import is_node
+from dms_provider.triggers.deferral import settling_seconds
 from dms_provider.triggers.run_states import FINISHED, RunStates
 
 
@@ -64,6 +65,7 @@ class EarlierRunTrigger(BaseTrigger):
         runs = (self.earlier_run, self.run_id)
         states.watch(*runs)
         try:
+            await asyncio.sleep(settling_seconds())
             while True:
                 try:
                     await states.ask()
