@@ -123,6 +123,9 @@ def run_times(dag_run: Any, timezone: str) -> RunTimes:
 def _in_zone(moment: datetime, timezone: str) -> datetime:
     if moment.tzinfo is None:
         raise ValueError(f"{moment} has no time zone")
+    if type(moment) is not datetime:
+        # Airflow's own times are pendulum's, which count days in UTC after a change to another kind of zone.
+        moment = datetime.combine(moment.date(), moment.time(), moment.tzinfo).replace(fold=moment.fold)
     return moment.astimezone(_zone(timezone))
 
 

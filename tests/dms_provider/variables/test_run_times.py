@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pendulum
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -141,3 +142,9 @@ def test_a_business_time_keeps_its_wall_clock_through_text(zone: str) -> None:
             business_time.replace(tzinfo=None),
             business_time.utcoffset(),
         )
+
+
+def test_a_time_of_pendulum_is_a_time() -> None:
+    times = RunTimes.from_run_time(pendulum.datetime(2026, 3, 8, 7, 30, tz="UTC"), "America/New_York")
+    assert times.run_time.isoformat() == "2026-03-08T03:30:00-04:00"
+    assert times.business_time.isoformat() == "2026-03-07T03:30:00-05:00"
