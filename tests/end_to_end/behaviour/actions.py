@@ -132,7 +132,10 @@ def _variable(play: Play, asked: Mapping[str, Any]) -> None:
 
 
 def _airflow(play: Play, asked: Mapping[str, Any]) -> None:
-    words = [word.format(flow=play.flow, **play.run_ids) for word in asked["words"]]
+    words = [str(word).format(flow=play.flow, **play.run_ids) for word in asked["words"]]
+    for run, nodes in asked.get("runs", {}).items():
+        play.behave(nodes, [run])
+        play.expect_runs("manual", [run])
     environment = {**os.environ, **play.airflow.environment}
     process = subprocess.Popen(
         [sys.executable, "-m", "airflow", *words],
@@ -142,8 +145,6 @@ def _airflow(play: Play, asked: Mapping[str, Any]) -> None:
         env=environment,
     )
     play.commands.append((process, asked.get("status", 0), asked.get("text", "")))
-    for run in asked.get("runs", ()):
-        play.expect_runs("manual", [run])
 
 
 def end_of_command(

@@ -78,6 +78,12 @@ def _event(given: Mapping[str, Any]) -> Event:
     elif isinstance(arguments.get("nodes"), Mapping):
         nodes = {node_id: _node(node or {}) for node_id, node in arguments["nodes"].items()}
         arguments = {**arguments, "nodes": nodes}
+    elif isinstance(arguments.get("runs"), Mapping):
+        runs = {
+            run: {node_id: _node(node or {}) for node_id, node in (nodes or {}).items()}
+            for run, nodes in arguments["runs"].items()
+        }
+        arguments = {**arguments, "runs": runs}
     return Event(action, arguments, Moment.read(when) if when else None, after)
 
 

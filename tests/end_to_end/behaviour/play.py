@@ -252,6 +252,8 @@ class Play:
         while self._event < len(self.scenario.events):
             if look.asked < self._last_done or self._version < self._awaited_version:
                 return
+            if any(process.poll() is None for process, *_ in self.commands):
+                return
             event = self.scenario.events[self._event]
             if self._moment is None:
                 if event.when is not None and not self.reached(event.when, self._last_done):

@@ -121,7 +121,8 @@ class Event:
     ``refuse_decisions``    Airflow's database refuses each decision about a run of the flow
     ``variable``            ``key``, ``value``: of Airflow
     ``airflow``             ``words`` of a command; ``status``: expected exit status, ``text`` in its output;
-                            ``runs``: names of the runs that it makes
+                            ``runs``: names of the runs that it makes, and how nodes behave in them; the
+                            next event waits for its end
     ======================  ==========================================================================
 
     :param action: what is done
@@ -226,7 +227,7 @@ class Scenario:
     runs: Mapping[str, RunExpected] = field(default_factory=dict)
     orders: tuple[Order, ...] = ()
     shows: tuple[str, ...] = ()
-    timeout: float = 150
+    timeout: float = 240
 
 
 @dataclass
