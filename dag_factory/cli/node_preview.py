@@ -6,21 +6,14 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from dag_factory.validation import Validated
+from dms_provider.variables.known import known_values
 from dms_provider.variables.pattern import PatternError
 from dms_provider.variables.references import Reference, Text, parse_references, splice
 from dms_provider.variables.run_times import RunTimes
-from dms_provider.variables.scope import SYSTEM_VARIABLES, FlowScope, author_values
-from dms_provider.variables.values import AuthorText, Data, Value
+from dms_provider.variables.scope import SYSTEM_VARIABLES, FlowScope
+from dms_provider.variables.values import Data, Value
 
-SECRET = "***"
 _OF_ONE_NODE = frozenset({"node_id", "run_id"})
-_STATES_AFTER_SUCCESS = {
-    "all_success": True,
-    "one_success": True,
-    "all_failed": False,
-    "one_failed": False,
-    "all_done": True,
-}
 
 
 class _NodeFails(Exception):
@@ -85,40 +78,29 @@ class NodePreview:
         return shown
 
     def _show_statements(self, node_id: str, node: Any, shown: dict[str, Any]) -> None:
-        from dms_provider.dialects import (
-            RefusedValue,
-            UnknownDialect,
-            commits_by_itself,
-            dialect,
-            query_problem,
-            substitute,
-        )
+        from dms_provider.dialects import RefusedValue, UnknownDialect, dialect
+        from dms_provider.dialects.script import fill_script, script_problem
 
-        statements: list[str] = []
-        shown["statements"] = statements
+        shown["statements"] = []
         conn_type = self._conn_type_of(node.database)
         if conn_type is None:
             raise _NodeFails(f"there is no connection {node.database!r} here; give --dialect TYPE")
         text = self._text(node_id, node)
         try:
             language = dialect(conn_type)
-            split = list(language.split(text))
-            statements.extend(
-                _repeated(substitute(statement.text, language), statement.repeat) for statement in split
-            )
+            statements = fill_script(text, language)
         except (RefusedValue, UnknownDialect) as error:
             raise _NodeFails(str(error)) from None
-        if getattr(node, "transaction", False):
-            for statement in split:
-                if words := commits_by_itself(statement.text, language):
-                    raise _NodeFails(
-                        f"line {statement.line}: {words} commits by itself in {language.name},"
-                        " and 'transaction' is true"
-                    )
-        if node.type == "sql_assignment" or node.unload is not None:
-            problem = query_problem(text, language)
-            if problem is not None:
-                raise _NodeFails(f"one SELECT belongs here, and in {language.name} this {problem}")
+        shown["statements"] = [statement.sql for statement in statements]
+        problem = script_problem(
+            text,
+            statements,
+            language,
+            transaction=getattr(node, "transaction", False),
+            one_query=node.type == "sql_assignment" or node.unload is not None,
+        )
+        if problem is not None:
+            raise _NodeFails(problem)
 
     def _text(self, node_id: str, node: Any) -> Text:
         written = node.sql
@@ -133,19 +115,43 @@ class NodePreview:
 
     def _show_condition(self, node_id: str, node: Any, shown: dict[str, Any]) -> None:
         from dms_provider.conditions import ConditionError, parse_condition
+        from dms_provider.conditions.known import fill_condition, known_result
 
         condition = parse_condition(node.condition)
         inputs = self._validated.inputs.get(node_id, {})
         values = self._values(condition.names, node.variables, node_id, inputs)
-        spliced = splice(parse_references(node.condition, foreign=True), values, keep_unknown=True)
-        shown["condition"] = "".join(part if isinstance(part, str) else part.data.text for part in spliced)
+        shown["condition"] = fill_condition(condition, values)
         shown["result"] = None
-        secret = any(isinstance(value, AuthorText) and value.secret for value in values.values())
-        if condition.names <= values.keys() and not secret:
-            try:
-                shown["result"] = condition.evaluate(values, _STATES_AFTER_SUCCESS)
-            except ConditionError as error:
-                raise _NodeFails(str(error)) from None
+        try:
+            shown["result"] = known_result(condition, values)
+        except ConditionError as error:
+            raise _NodeFails(str(error)) from None
+
+    def _show_look(self, node_id: str, node: Any, shown: dict[str, Any]) -> None:
+        from dms_provider.dialects import RefusedValue, UnknownDialect, WrongName, dialect, substitute
+        from dms_provider.sensors.newer_rows import NewerRows, WrongCheck
+
+        shown["statements"] = []
+        conn_type = self._conn_type_of(node.database)
+        if conn_type is None:
+            raise _NodeFails(f"there is no connection {node.database!r} here; give --dialect TYPE")
+        rows = NewerRows(
+            table=node.table,
+            time_column=node.time_column,
+            since=node.since,
+            where=node.where or "",
+            time_format=node.time_format,
+            inclusive=node.inclusive,
+            timezone=self._scope.timezone,
+        )
+        inputs = self._validated.inputs.get(node_id, {})
+        values = self._values(rows.names(), node.variables, node_id, inputs)
+        try:
+            language = dialect(conn_type)
+            query = rows.query(values, language, language.default_mode, keep_unknown=True)
+            shown["statements"] = [substitute(query, language)]
+        except (RefusedValue, UnknownDialect, WrongCheck, WrongName) as error:
+            raise _NodeFails(str(error)) from None
 
     def _values(
         self,
@@ -154,35 +160,22 @@ class NodePreview:
         node_id: str,
         inputs: Mapping[str, str],
     ) -> dict[str, Value]:
-        """Return the value of each name; an output that is not set, and an unset ``run_id``, have none."""
-        outputs = {
-            name: self._outputs[name]
-            for name in names
-            if name in self._outputs and name not in node_variables and (name in inputs or name == "run_id")
-        }
-        secrets = {
-            name: AuthorText(SECRET, secret=True)
-            for name in names
-            if name in self._scope.secrets and name not in node_variables and name not in inputs
-        }
-        own = author_values(
-            [name for name in names if name not in inputs and name not in secrets],
+        return known_values(
+            names,
             scope=self._scope,
             node_variables=node_variables,
+            inputs=inputs,
+            data=self._outputs,
             times=self.times,
             flow_id=self._validated.flow_id,
             node_id=node_id,
         )
-        return {**own, **secrets, **outputs}
-
-
-def _repeated(statement: str, times: int) -> str:
-    return statement if times == 1 else f"{statement}\nGO {times}"
 
 
 _SHOWN: dict[str, Callable[[NodePreview, str, Any, dict[str, Any]], None]] = {
     "single_instance_sql": NodePreview._show_statements,
     "sql_assignment": NodePreview._show_statements,
     "conditional_branch": NodePreview._show_condition,
+    "table_time_check": NodePreview._show_look,
 }
 """Node type -> what adds to a node's preview. A type that is not here has no operator yet."""

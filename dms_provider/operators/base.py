@@ -12,7 +12,7 @@ from dms_provider.variables.references import Reference, parse_references, splic
 from dms_provider.variables.run_conf import RunConfError, read_run_conf
 from dms_provider.variables.run_times import run_times
 from dms_provider.variables.scope import FlowScope, author_values, resolve
-from dms_provider.variables.values import Data, Value
+from dms_provider.variables.values import AuthorText, Data, Value
 
 if TYPE_CHECKING:
     import jinja2
@@ -123,13 +123,13 @@ class FlowOperator(BaseOperator):
             if kinds := [name for name in ("node", "from_node") if getattr(conf, name)]:
                 raise RunConfError(f"{', '.join(kinds)}: only for a DAG with policies; nothing was executed")
             if conf.dry_run:
-                self.describe(context)
+                self._describe(context)
                 return None
             return self.do_work(context)
         guard = self._guard(self.policies, context, conf)
         guard.check_decision()
         if conf.dry_run:
-            self.describe(context)
+            self._describe(context)
             return self._end(conf, None)
         guard.hold_back()
         if (trigger := guard.wait()) is not None:
@@ -148,9 +148,55 @@ class FlowOperator(BaseOperator):
         return self._end(conf, result)
 
     def describe(self, context: Context) -> None:
-        """Log what the node would execute, for a dry run; nothing is executed anywhere."""
+        """Log what the node would execute, for a dry run; nothing is executed anywhere.
+
+        What it raises is why the node would fail, as far as that can be found without what it works on.
+        """
         for field in self.reference_fields:
             self.log.info("%s: %s", field, getattr(self, field))
+
+    def known(self, names: Iterable[str], context: Context) -> dict[str, Value]:
+        """Return the values that a dry run shows: all but outputs of nodes, and stars for secrets.
+
+        :param names: that a text of the node refers to
+        :raises UndefinedVariable: nothing defines a name
+        :raises MissingValue: a secret is not there
+        """
+        from dms_provider.variables.known import known_values
+        from dms_provider.variables.references import UndefinedVariable
+        from dms_provider.variables.scope import read_secret
+
+        dag_run = context["dag_run"]
+        wanted = sorted(names)
+        values = known_values(
+            wanted,
+            scope=self.scope,
+            node_variables=self.variables,
+            inputs=self.inputs,
+            data={} if "run_id" in self.inputs else {"run_id": Data((dag_run.run_id,))},
+            times=run_times(dag_run, self.scope.timezone),
+            flow_id=dag_run.dag_id,
+            node_id=self.task_id,
+        )
+        for name in wanted:
+            value = values.get(name)
+            if value is None and name not in self.inputs:
+                raise UndefinedVariable(name)
+            if isinstance(value, AuthorText) and value.secret:
+                read_secret(name, self.scope.secrets[name])
+        return values
+
+    def _describe(self, context: Context) -> None:
+        from airflow.sdk.exceptions import AirflowFailException
+
+        problem: str | None = None
+        try:
+            self.describe(context)
+        except Exception as error:
+            problem = f"dry run: this node would fail: {error or type(error).__name__}"
+        if problem is not None:
+            raise AirflowFailException(problem)
+        self.log.info("Dry run: nothing was executed")
 
     def _guard(self, policies: FlowPolicies, context: Context, conf: RunConf) -> NodeGuard:
         from dms_provider.policies.guard import NodeGuard

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk import SkipMixin
 
 from dms_provider.operators.base import FlowOperator
+from dms_provider.policies.rules import is_node
 from dms_provider.variables.scope import FlowScope
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from dms_provider.conditions import Condition
     from dms_provider.variables.values import Value
 
-_HELPER_PREFIX = "dms__"
 _ANSWERS_A_FAILURE = re.compile(r"\b(?:one_success|all_failed|one_failed|all_done)\b")
 _SUCCEEDED = frozenset({"success"})
 _FAILED = frozenset({"failed", "upstream_failed"})
@@ -94,20 +94,48 @@ class ConditionalBranchOperator(FlowOperator, SkipMixin):
             return True
         downstream: set[str] = context["task"].get_flat_relative_ids(upstream=False)
         # The order of a set differs from process to process.
-        skipped = sorted(task_id for task_id in downstream if not task_id.startswith(_HELPER_PREFIX))
+        skipped = sorted(filter(is_node, downstream))
         self.log.info("The condition is false: %d nodes downstream are not run", len(skipped))
         self.skip(context["ti"], [self.dag.get_task(task_id) for task_id in skipped])
         return False
+
+    def describe(self, context: Context) -> None:
+        """Log the condition with what is known in it; a dry run goes on as if it were true.
+
+        :raises ConditionFailed: it cannot be read, or values that are known cannot be compared
+        """
+        from dms_provider.conditions import ConditionError, parse_condition
+        from dms_provider.conditions.known import fill_condition, known_result
+
+        reason: str | None = None
+        try:
+            condition = parse_condition(self.as_written("condition"))
+            known = self.known(condition.names, context)
+            self.log.info("Condition, which counts as true: %s", fill_condition(condition, known))
+            if condition.states:
+                self._parents()
+            if known_result(condition, known) is False:
+                self.log.info("After success upstream it would be false")
+        except ConditionError as error:
+            reason = f"at character {error.offset + 1} of the condition: {error}"
+        if reason is not None:
+            raise ConditionFailed(reason)
+
+    def _parents(self) -> list[str]:
+        """Return the nodes directly upstream, of which a condition with a state needs one.
+
+        :raises ConditionFailed: there is none
+        """
+        parents = sorted(filter(is_node, self.upstream_task_ids))
+        if not parents:
+            raise ConditionFailed("the condition names a state, and there is no node directly upstream")
+        return parents
 
     def _states(self, condition: Condition, context: Context) -> dict[str, bool]:
         """Return whether each state is the case among the direct upstream nodes."""
         if not condition.states:
             return {}
-        upstream = sorted(
-            task_id for task_id in self.upstream_task_ids if not task_id.startswith(_HELPER_PREFIX)
-        )
-        if not upstream:
-            raise ConditionFailed("the condition names a state, and there is no node directly upstream")
+        upstream = self._parents()
         run_id = context["dag_run"].run_id
         found = context["ti"].get_task_states(dag_id=self.dag_id, run_ids=[run_id], task_ids=upstream)
         states = [None if state is None else str(state) for state in found.get(run_id, {}).values()]

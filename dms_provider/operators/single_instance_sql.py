@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from dms_provider.operators.sql import SQLFlowOperator, StatementFailed, server_mode
+from dms_provider.operators.sql import NO_TRANSACTIONS, SQLFlowOperator, StatementFailed, server_mode
 from dms_provider.variables.references import Text
 from dms_provider.variables.scope import FlowScope
 
@@ -116,9 +116,7 @@ class SingleInstanceSQLOperator(SQLFlowOperator):
         from dms_provider.dialects import StatementReader, commits_by_itself
 
         if not source.server.transactions:
-            raise StatementFailed(
-                f"{source.conn_id} ({source.conn_type}) has no transactions; set transaction: false"
-            )
+            raise StatementFailed(f"{source.conn_id} ({source.conn_type}) {NO_TRANSACTIONS}")
         reader = StatementReader(language, text)
         mode = server_mode(session, language) if reader.depends_on_mode else language.default_mode
         number = 0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from dms_provider.operators.base import FlowOperator
 from dms_provider.variables.references import Reference, Text, parse_references, splice
-from dms_provider.variables.values import AuthorText
+from dms_provider.variables.values import AuthorText, Data
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from dms_provider.dialects import Dialect, Mode
     from dms_provider.sessions.session import Session
     from dms_provider.sessions.source import Source
+
+
+NO_TRANSACTIONS = "has no transactions; set transaction: false"
 
 
 class StatementFailed(RuntimeError):
@@ -31,6 +34,8 @@ class SQLFlowOperator(FlowOperator):
     reference_fields: ClassVar[tuple[str, ...]] = ("sql",)
     conn_id: str
     sql: str
+    transaction = False
+    _is_one_query: ClassVar[bool] = False
     _session: Session | None = None
     _killed = False
 
@@ -56,6 +61,41 @@ class SQLFlowOperator(FlowOperator):
                     source.redactor.redact(part) if isinstance(part, str) else part for part in error.args
                 )
                 raise
+
+    def describe(self, context: Context) -> None:
+        """Log the statements one by one, as a session that nobody has changed would get them.
+
+        The connection's record is read, and no connection opened. Outputs of other nodes stay ``${name}``.
+
+        :raises StatementFailed: the statements would be refused
+        :raises SourceError: the connection cannot be used, or is not there
+        :raises RefusedValue: data may not stand where its reference stands
+        """
+        from dms_provider.dialects import dialect, refused_places
+        from dms_provider.dialects.script import fill_script, script_problem
+        from dms_provider.sessions.source import find_source
+
+        source = find_source(self.conn_id, owner=self.owner, timeout=self.execution_timeout)
+        language = dialect(source.conn_type)
+        segments = parse_references(self.as_written("sql"))
+        names = {segment.name for segment in segments if isinstance(segment, Reference)}
+        known = self.known(names, context)
+        text = splice(segments, known, keep_unknown=True)
+        statements = fill_script(text, language)
+        for number, statement in enumerate(statements, 1):
+            self.log.info(
+                "Statement %d (line %d) for %s: %s", number, statement.line, self.conn_id, statement.sql
+            )
+        if self.transaction and not source.kind.server.transactions:
+            raise StatementFailed(f"{self.conn_id} ({source.conn_type}) {NO_TRANSACTIONS}")
+        problem = script_problem(
+            text, statements, language, transaction=self.transaction, one_query=self._is_one_query
+        )
+        if problem is not None:
+            raise StatementFailed(problem)
+        outputs = {name: Data(("0",)) for name in names - known.keys()}
+        for _, refused in refused_places(splice(segments, {**known, **outputs}), language):
+            raise refused
 
     @abstractmethod
     def run_text(self, text: Text, source: Source, session: Session, context: Context) -> Any:

@@ -38,6 +38,7 @@ class SQLAssignmentOperator(SQLFlowOperator):
     """
 
     ui_color = "#e3f3dc"
+    _is_one_query = True
 
     def __init__(
         self,

@@ -46,28 +46,62 @@ class Source:
     redactor: Redactor
 
 
+@dataclass(frozen=True, slots=True)
+class FoundSource:
+    """A data source that a node may use, as far as its connection's record tells.
+
+    :param connection: Airflow's
+    :param conn_type: names the dialect
+    :param kind: how connections of this type are reached
+    :param limit: seconds that one statement may take; ``None`` where nobody set a limit
+    """
+
+    connection: Any
+    conn_type: str
+    kind: SourceType
+    limit: float | None
+
+
+def find_source(conn_id: str, *, owner: str, timeout: timedelta | None) -> FoundSource:
+    """Read an Airflow connection's record, and nothing else: no driver is loaded.
+
+    :param owner: of the flow
+    :param timeout: of the node; no statement may go on for longer, even when its worker has died
+    :raises SourceError: there is no such connection, the owner may not use it, or it cannot be used
+    :raises UnknownSource: the connection's type is no data source for SQL
+    """
+    from airflow.sdk import BaseHook
+    from airflow.sdk.exceptions import AirflowNotFoundException
+
+    try:
+        connection = BaseHook.get_connection(conn_id)
+    except AirflowNotFoundException:
+        raise SourceError(f"connection {conn_id} does not exist; create it, or name another") from None
+    extra = connection.extra_dejson
+    _refuse_other_owners(conn_id, extra.get("allowed_owners"), owner)
+    limits = [_seconds(conn_id, extra.get("statement_timeout")), timeout and timeout.total_seconds()]
+    conn_type = connection.conn_type or ""
+    return FoundSource(
+        connection, conn_type, source_type(conn_type), min((limit for limit in limits if limit), default=None)
+    )
+
+
 def open_source(conn_id: str, *, owner: str, timeout: timedelta | None) -> Source:
     """Read an Airflow connection. Nothing is sent to the data source yet.
 
     :param owner: of the flow
     :param timeout: of the node; no statement may go on for longer, even when its worker has died
-    :raises SourceError: the owner may not use the connection, or the connection cannot be used
+    :raises SourceError: there is no such connection, the owner may not use it, or it cannot be used
     :raises UnknownSource: the connection's type is no data source for SQL
     """
-    from airflow.sdk import BaseHook
-
-    connection = BaseHook.get_connection(conn_id)
-    extra = connection.extra_dejson
-    _refuse_other_owners(conn_id, extra.get("allowed_owners"), owner)
-    limits = [_seconds(conn_id, extra.get("statement_timeout")), timeout and timeout.total_seconds()]
-    kind = source_type(connection.conn_type or "")
+    found = find_source(conn_id, owner=owner, timeout=timeout)
     return Source(
         conn_id=conn_id,
-        conn_type=connection.conn_type or "",
-        server=kind.server,
-        hook=_hook(connection, kind),
-        limit=min((limit for limit in limits if limit), default=None),
-        redactor=Redactor([connection.password]),
+        conn_type=found.conn_type,
+        server=found.kind.server,
+        hook=_hook(found.connection, found.kind),
+        limit=found.limit,
+        redactor=Redactor([found.connection.password]),
     )
 
 
