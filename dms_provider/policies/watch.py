@@ -9,21 +9,24 @@ from types import TracebackType
 
 WATCH_SECONDS = 5.0
 """How often it is asked whether a node has failed; a node that is done sooner is never asked about."""
+STOP_SECONDS = 30.0
+"""How long the end of the work waits for what stops it, such as the cancelling of a remote command."""
 
 log = logging.getLogger(__name__)
 
 
 class FailureWatch:
-    """Used in a ``with`` statement around the work.
+    """Used in a ``with`` statement around the work. Either the work has ended, or it is stopped, never both.
 
     :param failed_nodes: returns the ids of the nodes that have failed; may raise, and is asked again
-    :param stop: ends the work; may be called in any thread
+    :param stop: ends the work, which then raises; called in the watch's thread
     """
 
     def __init__(self, failed_nodes: Callable[[], Sequence[str]], stop: Callable[[], None]) -> None:
         self._failed_nodes = failed_nodes
         self._stop = stop
         self._over = threading.Event()
+        self._turn = threading.Lock()
         self._thread = threading.Thread(target=self._watch, name="failure-watch", daemon=True)
         self.stopped_for: tuple[str, ...] = ()
 
@@ -34,7 +37,10 @@ class FailureWatch:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._over.set()
+        with self._turn:
+            self._over.set()
+        if self.stopped_for:
+            self._thread.join(STOP_SECONDS)
 
     def _watch(self) -> None:
         while not self._over.wait(WATCH_SECONDS):
@@ -43,8 +49,15 @@ class FailureWatch:
             except Exception:
                 log.warning("Could not ask whether a node has failed; asking again", exc_info=True)
                 continue
-            if failed and not self._over.is_set():
+            if not failed:
+                continue
+            with self._turn:
+                if self._over.is_set():
+                    return
                 self.stopped_for = tuple(failed)
-                log.warning("Stopping: %s failed", ", ".join(failed))
+            log.warning("Stopping: %s failed", ", ".join(failed))
+            try:
                 self._stop()
-                return
+            except Exception:
+                log.exception("What was going on could not be stopped")
+            return

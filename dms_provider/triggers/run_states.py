@@ -10,6 +10,8 @@ from typing import Any
 
 FINISHED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
 """States of a task instance that has finished."""
+_RUNS_A_QUESTION = 100
+"""More do not stand in the address of one question."""
 
 
 class RunStates:
@@ -76,13 +78,18 @@ def _fetch(dag_id: str, run_ids: list[str]) -> tuple[Mapping[str, Mapping[str, A
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
     going_states = ["queued", "running"]
-    count = RuntimeTaskInstance.get_dr_count(dag_id=dag_id, run_ids=run_ids, states=going_states)
-    if count == len(run_ids):
-        going = frozenset(run_ids)
-    else:
-        going = frozenset(
-            run_id
-            for run_id in run_ids
-            if RuntimeTaskInstance.get_dr_count(dag_id=dag_id, run_ids=[run_id], states=going_states)
-        )
-    return RuntimeTaskInstance.get_task_states(dag_id=dag_id, run_ids=run_ids), going
+    states: dict[str, Mapping[str, Any]] = {}
+    going: set[str] = set()
+    for start in range(0, len(run_ids), _RUNS_A_QUESTION):
+        some = run_ids[start : start + _RUNS_A_QUESTION]
+        count = RuntimeTaskInstance.get_dr_count(dag_id=dag_id, run_ids=some, states=going_states)
+        if count == len(some):
+            going.update(some)
+        else:
+            going.update(
+                run_id
+                for run_id in some
+                if RuntimeTaskInstance.get_dr_count(dag_id=dag_id, run_ids=[run_id], states=going_states)
+            )
+        states |= RuntimeTaskInstance.get_task_states(dag_id=dag_id, run_ids=some)
+    return states, frozenset(going)
