@@ -132,5 +132,6 @@ def _time_of(seen: Seen, moment: Moment) -> float | None:
     if moment.what == "ends":
         return node.ended
     if moment.what == "gone":
-        return node.gone
+        # a statement that was over between two looks was not seen, and its node has ended since
+        return node.gone if node.gone is not None or not node.began else node.ended
     return next((at for at, state in node.history if state == moment.what), None)
