@@ -358,13 +358,19 @@ class AirflowInstance:
         """
         deadline = time.monotonic() + timeout
         while not (value := condition()):
-            ended = [name for name in self._components if not self._processes[name].running]
-            if ended:
-                raise AirflowError(f"{', '.join(ended)} ended\n{self.log_tails()}")
+            self.check_running()
             if time.monotonic() > deadline:
                 raise AirflowError(f"waited {timeout:g} s in vain for {what}\n{self.log_tails()}")
             time.sleep(0.25)
         return value
+
+    def check_running(self) -> None:
+        """Check that no component has ended by itself.
+
+        :raises AirflowError: one has
+        """
+        if ended := [name for name in self._components if not self._processes[name].running]:
+            raise AirflowError(f"{', '.join(ended)} ended\n{self.log_tails()}")
 
     def log_tails(self, lines: int = 40) -> str:
         """Return the ends of the logs of all components."""

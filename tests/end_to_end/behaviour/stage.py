@@ -87,8 +87,7 @@ class Stage:
                 on_stage.remove(play)
                 play.close()
                 self._keep_logs(play)
-            # raises if a component has ended
-            self._airflow.wait_for(lambda: True, "nothing")
+            self._airflow.check_running()
             time.sleep(max(0.0, look.asked + _LOOKS_EVERY - time.time()))
 
     def _count_callbacks(self, plays: Sequence[Play]) -> None:
