@@ -57,9 +57,9 @@ def build_dag(validated: Validated, *, draft: bool = False, for_task: bool = Fal
         secrets=flow.secrets,
         flow_name=flow.name,
     )
-    tasks = {
-        node_id: _task(dag, node_id, node, flow, scope, validated) for node_id, node in flow.nodes.items()
-    }
+    # an operator that is given its DAG first copies the DAG's defaults, of which there are none
+    tasks = {node_id: _task(node_id, node, flow, scope, validated) for node_id, node in flow.nodes.items()}
+    dag.add_tasks(tasks.values())
     for node_id, node in flow.nodes.items():
         if node.after:
             # as set_upstream does it, which first hashes the DAG of both ends by value, each time
@@ -73,9 +73,7 @@ def build_dag(validated: Validated, *, draft: bool = False, for_task: bool = Fal
     return dag
 
 
-def _task(
-    dag: DAG, node_id: str, node: Node, flow: Flow, scope: FlowScope, validated: Validated
-) -> BaseOperator:
+def _task(node_id: str, node: Node, flow: Flow, scope: FlowScope, validated: Validated) -> BaseOperator:
     text = None
     if validated.sql_files:
         text = validated.sql_files.get(("nodes", node_id, "sql_file"))
@@ -90,7 +88,6 @@ def _task(
     if inputs := validated.inputs.get(node_id):
         optional["inputs"] = inputs
     return operator(
-        dag=dag,
         task_id=node_id,
         task_display_name=node.name or node_id,
         doc_md=node.description or None,

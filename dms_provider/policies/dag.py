@@ -56,7 +56,6 @@ def add_helpers(dag: DAG, nodes: list[BaseOperator], policies: FlowPolicies, ans
             answers=sorted(answers),
             priority_weight=_FIRST,
             weight_rule="absolute",
-            dag=dag,
         )
         outcome: BaseOperator = FailRunOperator(
             task_id=OUTCOME_TASK_ID,
@@ -65,18 +64,18 @@ def add_helpers(dag: DAG, nodes: list[BaseOperator], policies: FlowPolicies, ans
             policies=policies.to_json(),
             priority_weight=_FIRST,
             weight_rule="absolute",
-            dag=dag,
         )
         below.downstream_task_ids.add(OUTCOME_TASK_ID)
         outcome.upstream_task_ids.add(HOLD_TASK_ID)
+        dag.add_tasks([below, outcome])
     else:
         below = RunOutcomeOperator(
             task_id=OUTCOME_TASK_ID,
             task_display_name="Outcome",
             owner=owner,
             policies=policies.to_json(),
-            dag=dag,
         )
+        dag.add_task(below)
     for node in nodes:
         node.downstream_task_ids.add(below.task_id)
         below.upstream_task_ids.add(node.task_id)
