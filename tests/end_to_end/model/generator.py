@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from functools import cache
 from random import Random
 
 from tests.end_to_end.model.cases import STATES, Case, End, Event, How, Node, Retry, Start, Step, Term
@@ -24,13 +25,20 @@ _COST = 0.15
 _WAYS_TO_FAIL: tuple[How, ...] = ("fail", "fail", "kill", "mark")
 _CAUGHT = frozenset({State.WAITING, State.BETWEEN_TRIES})
 """A failure is more interesting when it catches a node in one of these."""
-_WORTH = {"is waiting for": 3, "between tries when": 3, "not tried again": 2}
+_WORTH = {
+    "is waiting for": 3,
+    "between tries when": 3,
+    "not tried again": 3,
+    "between tries": 2,
+    "far above": 2,
+}
 
 
 class _TooLong(ValueError):
     """The case needs more steps than one should have."""
 
 
+@cache
 def case(seed: int) -> Case:
     """Make the case of a seed. Twelve seeds in a row have each pair of policies once.
 
@@ -137,6 +145,8 @@ def _choices(model: Model, random: Random, runs: int, failures: int) -> list[Eve
                 if failures > 0:
                     weight = 4 if _CAUGHT.intersection(run.states.values()) else 1
                     choices += [End(number, node, random.choice(_WAYS_TO_FAIL))] * weight
+                elif run.has_failed_node and run.tries[node] <= model.case.nodes[node].retries:
+                    choices += [End(number, node, "fail")] * 2
             elif state is State.BETWEEN_TRIES:
                 choices.append(Retry(number, node))
     begun = any(state in FINISHED for state in model.runs[-1].states.values())

@@ -19,7 +19,7 @@ STILL_SECONDS = 5.0
 """How long nothing may happen when a case says so: longer than whatever asks about states waits."""
 WRONG_SECONDS = 8.0
 """After so long what cannot become right any more is a difference."""
-GIVE_UP_SECONDS = 150.0
+GIVE_UP_SECONDS = 200.0
 """After so long without any change it is a difference that nothing happens; machines are slow."""
 
 
@@ -53,6 +53,7 @@ class Play:
         observer: Observer,
         patience: float = GIVE_UP_SECONDS,
     ) -> None:
+        self.name = case.name
         self.verdict = Verdict(case)
         self.over = False
         self._case = case
@@ -61,15 +62,17 @@ class Play:
         self._observer = observer
         self._patience = patience
         self._model = Model(case)
-        self._begun = time.monotonic()
+        self._begun: float | None = None
         self._agreed_since: float | None = None
         self._wrong_since: float | None = None
-        self._changed = time.monotonic()
+        self._changed = 0.0
         self._last_seen: object = None
 
     def advance(self) -> None:
         """Compare, and do the next step if it is time for it. The observer has looked just before."""
         now = time.monotonic()
+        if self._begun is None:
+            self._begun = self._changed = now
         differences = list(self._differences())
         seen = [difference.text for difference in differences]
         if seen != self._last_seen:
@@ -168,7 +171,7 @@ class Play:
 
     def _finish(self, differences: list[str]) -> None:
         self.over = True
-        self.verdict.seconds = time.monotonic() - self._begun
+        self.verdict.seconds = time.monotonic() - (self._begun or time.monotonic())
         if differences:
             step = self._case.steps[self.verdict.steps - 1] if self.verdict.steps else None
             where = f"after step {self.verdict.steps - 1} ({step_text(step)})" if step else "at first"

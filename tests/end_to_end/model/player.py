@@ -17,9 +17,12 @@ from tests.end_to_end.model.play import GIVE_UP_SECONDS, Play, Verdict
 
 SETTINGS = {
     "CORE__PARALLELISM": "32",
+    "DAG_PROCESSOR__BUNDLE_REFRESH_CHECK_INTERVAL": "5",
     "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "30",
     "DAG_PROCESSOR__STALE_DAG_THRESHOLD": "60",
+    "SCHEDULER__MAX_DAGRUNS_PER_LOOP_TO_SCHEDULE": "100",
     "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "120",
+    "WORKERS__EXECUTION_API_TIMEOUT": "60",
     "WORKERS__MIN_HEARTBEAT_INTERVAL": "2",
 }
 """What differs from other tests: many nodes wait at once, and each step of a case waits for a heartbeat."""
@@ -38,12 +41,13 @@ def model_instance(server: Server, *, packages: Path = REPOSITORY) -> Iterator[A
         yield airflow
 
 
-def play(
+def play_cases(
     airflow: AirflowInstance,
     cases: Sequence[Case],
     *,
     at_once: int = 10,
     patience: float = GIVE_UP_SECONDS,
+    stop_at_first_difference: bool = False,
     report: Callable[[Verdict], None] = lambda verdict: None,
 ) -> list[Verdict]:
     """Play cases to their ends.
@@ -52,6 +56,7 @@ def play(
     :param cases: each with a name of its own
     :param at_once: how many go on at the same time
     :param patience: seconds without any change until a case is given up
+    :param stop_at_first_difference: leave out what has not ended when a case differs
     :param report: called with each verdict as soon as it is there
     :return: the verdicts, in the order of the cases
     """
@@ -64,37 +69,27 @@ def play(
             path.write_text(case.spec_text(WORK), encoding="utf-8")
         names = {case.name for case in cases}
         airflow.wait_for(lambda: names <= airflow.active_dags(), "all flows to be active")
-        plays = _play(airflow, cases, ledger, observer, at_once, patience, report)
+        waiting = [Play(case, airflow, ledger, observer, patience) for case in cases]
+        done: list[Play] = []
+        going: list[Play] = []
+        while waiting or going:
+            while waiting and len(going) < at_once:
+                going.append(waiting.pop(0))
+            observer.look(play.name for play in going)
+            for play in going:
+                play.advance()
+                if play.over:
+                    done.append(play)
+                    report(play.verdict)
+            if stop_at_first_difference and any(play.verdict.differences for play in done):
+                break
+            going = [play for play in going if not play.over]
+            time.sleep(_LOOK_SECONDS)
         observer.look(names)
-        for done in plays:
-            done.look_again()
-        return [done.verdict for done in plays]
+        for play in done:
+            play.look_again()
+        order = [case.name for case in cases]
+        return sorted((play.verdict for play in done), key=lambda verdict: order.index(verdict.case.name))
     finally:
         observer.close()
         ledger.close()
-
-
-def _play(
-    airflow: AirflowInstance,
-    cases: Sequence[Case],
-    ledger: Ledger,
-    observer: Observer,
-    at_once: int,
-    patience: float,
-    report: Callable[[Verdict], None],
-) -> list[Play]:
-    waiting = list(cases)
-    going: list[Play] = []
-    done: dict[str, Play] = {}
-    while waiting or going:
-        while waiting and len(going) < at_once:
-            going.append(Play(waiting.pop(0), airflow, ledger, observer, patience))
-        observer.look(play.verdict.case.name for play in going)
-        for one in going:
-            one.advance()
-            if one.over:
-                done[one.verdict.case.name] = one
-                report(one.verdict)
-        going = [one for one in going if not one.over]
-        time.sleep(_LOOK_SECONDS)
-    return [done[case.name] for case in cases]

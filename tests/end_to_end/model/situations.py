@@ -27,6 +27,7 @@ def situations(case: Case) -> set[str]:
                 found.update(_of_change(case, model.runs[number], states, node, how))
         for run in model.runs:
             found.update(_of_state(case, run))
+            found.update(_of_waiting(model, run))
     return found
 
 
@@ -50,6 +51,14 @@ def _of_change(case: Case, run: Run, before: dict[str, State], cause: str | None
                 yield f"{policy}: a node is {state.value} when another fails"
         if any(others[node] is State.NOT_BEGUN for node in case.answers() & others.keys()):
             yield f"{policy}: the flow has an answer to a failure"
+        near = case.downstream(cause)
+        if any(
+            state in (State.NOT_BEGUN, State.WAITING)
+            and run.states[node] is State.NOT_RUN
+            and node not in near
+            for node, state in others.items()
+        ):
+            yield f"{policy}: a node is held back"
     for node, state in others.items():
         begins = run.states[node] in _BEGUN and state not in _BEGUN
         if begins and state is State.WAITING:
@@ -57,10 +66,12 @@ def _of_change(case: Case, run: Run, before: dict[str, State], cause: str | None
         if begins and run.has_failed_node:
             kind = "an answer" if node in case.answers() else "an unrelated node"
             yield f"{policy}: {kind} begins after a failure"
+        if begins and State.BETWEEN_TRIES in run.states.values():
+            yield f"{policy}: a node begins while another is between tries"
     if cause and failed_before and run.states[cause] in (State.FAILED, State.GIVEN_UP):
-        if run.tries[cause] > case.nodes[cause].retries:
+        if how == "mark" or run.tries[cause] > case.nodes[cause].retries:
             return
-        yield f"{policy}: not tried again after a failure"
+        yield f"{policy}: not tried again after a failure, by {how}"
 
 
 def _of_state(case: Case, run: Run) -> Iterator[str]:
@@ -75,5 +86,21 @@ def _of_state(case: Case, run: Run) -> Iterator[str]:
                 yield "a condition that names a state is decided"
             if any(run.states[child] is State.NOT_RUN for child in case.children(node)):
                 yield "a condition may be false"
+                if any(case.downstream(child) for child in case.children(node)):
+                    yield "a condition may be false far above a node"
     if run.skipped_for is not None:
         yield "a run is skipped"
+
+
+def _of_waiting(model: Model, run: Run) -> Iterator[str]:
+    if run.earlier is None:
+        return
+    earlier = model.runs[run.earlier].states
+    for node, state in run.states.items():
+        if state is not State.WAITING:
+            continue
+        if any(earlier[other] is State.BETWEEN_TRIES for other in model.waited_for(node)):
+            yield "a node waits for one between tries"
+        near = {node} | model.case.children(node)
+        if model.case.mode_2_scope == "direct" and model.case.downstream(node) - near:
+            yield f"{model.case.concurrency}: a node waits for its direct children only"

@@ -1,0 +1,34 @@
+"""The faults of the model check fit the product as it is."""
+
+from __future__ import annotations
+
+import compileall
+
+import pytest
+
+from dev.model_check.faults import FAULTS, NEEDED, Fault, faulty_packages
+from tests.end_to_end.airflow_instance import REPOSITORY
+from tests.end_to_end.model.generator import case
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_a_fault_changes_a_copy_of_the_product(fault: Fault) -> None:
+    with faulty_packages(fault) as packages:
+        for file, old, new in fault.changes:
+            assert (REPOSITORY / file).read_text(encoding="utf-8").count(old) == 1
+            changed = (packages / file).read_text(encoding="utf-8")
+            assert old not in changed
+            assert new in changed
+            assert compileall.compile_file(packages / file, quiet=2)
+    assert not packages.exists()
+
+
+def test_faults_are_of_different_kinds() -> None:
+    assert len({fault.kind for fault in FAULTS}) == len(FAULTS) == 15
+    assert len(FAULTS) - 1 == NEEDED
+
+
+def test_among_the_cases_of_a_long_run_are_some_for_each_fault() -> None:
+    candidates = [case(seed) for seed in range(60)]
+    for fault in FAULTS:
+        assert len(fault.cases(candidates, 1)) > 0, fault.name
