@@ -48,6 +48,8 @@ def _of_run(seen: Seen, name: str, run: RunSeen, expected: RunExpected) -> Itera
         yield f"is {run.state}, expected {expected.state}"
     for node_id, outcome in expected.nodes.items():
         node = run.nodes.get(node_id) or run.helpers.get(node_id) or NodeSeen()
+        if outcome == "stopped" and node.stopped:
+            continue
         if outcome not in (node.outcome, node.state):
             yield f"{node_id} is {node.outcome} ({node.state}), expected {outcome}"
         if outcome == "not_run" and node.began:

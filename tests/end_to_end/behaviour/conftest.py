@@ -28,7 +28,8 @@ def behaviour_airflow(postgres_server: Server) -> Iterator[AirflowInstance]:
 @pytest.fixture(scope="session")
 def seen_of_policies(behaviour_airflow: AirflowInstance, pytestconfig: pytest.Config) -> dict[str, Seen]:
     """What was seen of each scenario of the policies, by its name."""
-    logs = Path(pytestconfig.cache.mkdir("behaviour")) if pytestconfig.cache else None
+    cache = getattr(pytestconfig, "cache", None)
+    logs = Path(cache.mkdir("behaviour")) if cache else None
     all_seen = run_scenarios(behaviour_airflow, load_scenarios(), logs=logs)
     pytestconfig.stash[REPORTS]["policies: what was seen in each cell of the truth table"] = list(
         truth_table(all_seen)

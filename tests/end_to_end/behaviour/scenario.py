@@ -179,7 +179,8 @@ class RunExpected:
     """What a run must look like in the end.
 
     :param state: of the run
-    :param nodes: node id -> outcome: a state of Airflow, or ``not_run``
+    :param nodes: node id -> outcome: a state of Airflow; ``not_run``: no try of it began; ``stopped``: one
+        began, and it ended without success or the end of its work
     :param tries: node id -> how many tries did any work
     :param finished: node id -> how many tries reached the end of their work
     :param wrote: node id -> what its last try that reached its end wrote: ``end`` and the outputs it uses
@@ -256,6 +257,11 @@ class NodeSeen:
     on_server: bool = False
     try_number: int = 0
     trigger: bool = False
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it was ended after it had begun."""
+        return bool(self.began) and not self.finished and self.state in ("failed", "skipped")
 
     @property
     def outcome(self) -> str:
