@@ -43,7 +43,10 @@ def get_provider_info() -> dict[str, Any]:
         "triggers": [
             {
                 "integration-name": _INTEGRATION,
-                "python-modules": ["dms_provider.triggers.table_time_check"],
+                "python-modules": [
+                    "dms_provider.triggers.earlier_run",
+                    "dms_provider.triggers.table_time_check",
+                ],
             }
         ],
         "bundles": [

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from dag_factory.spec.nodes.conditional_branch import ConditionalBranch
     from dag_factory.spec.nodes.single_instance_sql import SingleInstanceSQL
     from dag_factory.spec.nodes.sql_assignment import SQLAssignment
+    from dag_factory.spec.nodes.table_time_check import TableTimeCheck
 
 Work = tuple["type[BaseOperator]", dict[str, Any]]
 """An operator, and the arguments that only its node type has."""
@@ -52,10 +53,28 @@ def _conditional_branch(node: ConditionalBranch, text: str | None) -> Work:
     return ConditionalBranchOperator, {"condition": SpecText(node.condition)}
 
 
+def _table_time_check(node: TableTimeCheck, text: str | None) -> Work:
+    from dms_provider.operators.base import SpecText
+    from dms_provider.sensors.table_time_check import TableTimeCheckSensor
+
+    return TableTimeCheckSensor, {
+        "conn_id": node.database,
+        "table": SpecText(node.table),
+        "time_column": SpecText(node.time_column),
+        "since": SpecText(node.since),
+        "time_format": node.time_format,
+        "inclusive": node.inclusive,
+        "where": node.where and SpecText(node.where),
+        "poke_interval": node.interval.total_seconds(),
+        "mode": node.mode,
+    }
+
+
 WORK: Mapping[str, Callable[[Any, str | None], Work]] = {
     "single_instance_sql": _single_instance_sql,
     "sql_assignment": _sql_assignment,
     "conditional_branch": _conditional_branch,
+    "table_time_check": _table_time_check,
 }
 """Node type -> what makes its operator of a node's model and the text of the file that it names."""
 

@@ -17,7 +17,7 @@ from dag_factory.validation import Validated
 from dms_provider.variables.run_times import RunTimes
 from dms_provider.variables.values import Data
 
-SQL_TYPES = frozenset({"single_instance_sql", "sql_assignment"})
+SQL_TYPES = frozenset({"single_instance_sql", "sql_assignment", "table_time_check"})
 
 
 def run(arguments: argparse.Namespace) -> int:

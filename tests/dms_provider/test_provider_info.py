@@ -29,7 +29,7 @@ def test_airflow_knows_the_provider() -> None:
 def test_everything_named_is_there() -> None:
     info = get_provider_info()
     names = {integration["integration-name"] for integration in info["integrations"]}
-    for kind in ("operators", "bundles"):
+    for kind in ("operators", "sensors", "triggers", "bundles"):
         for entry in info[kind]:
             assert entry["integration-name"] in names
             for module in entry["python-modules"]:
@@ -50,6 +50,20 @@ def test_every_operator_module_is_named() -> None:
             if isinstance(kind, type)
         ):
             assert module.__name__ in named
+
+
+@pytest.mark.parametrize(("kind", "end"), [("sensors", "Sensor"), ("triggers", "Trigger")])
+def test_every_module_of_what_waits_is_named(kind: str, end: str) -> None:
+    folder = Path(importlib.import_module(f"dms_provider.{kind}").__path__[0])
+    named = {module for entry in get_provider_info()[kind] for module in entry["python-modules"]}
+    modules = [importlib.import_module(f"dms_provider.{kind}.{path.stem}") for path in folder.glob("*.py")]
+    found = {
+        module.__name__
+        for module in modules
+        for name, value in vars(module).items()
+        if name.endswith(end) and getattr(value, "__module__", None) == module.__name__
+    }
+    assert found == named
 
 
 def test_the_plugin_registers_the_timetable() -> None:
