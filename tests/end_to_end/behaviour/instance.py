@@ -13,12 +13,17 @@ from tests.end_to_end.behaviour.ledger import CONNECTION
 
 SETTINGS = {
     "CORE__PARALLELISM": "12",
+    "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "20",
     "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "20",
     "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "3",
     "TRIGGERER__JOB_HEARTBEAT_SEC": "2",
     "WORKERS__MIN_HEARTBEAT_INTERVAL": "5",
 }
-"""What differs from other tests: claims about time need a worker's interval as it is in production."""
+"""What differs from other tests: claims about time need a worker's interval as it is in production.
+
+A spec that has changed is parsed at once, however long the interval of files is; parsing all the others
+all the time would slow the runs down.
+"""
 
 _CALLBACKS = "callbacks.jsonl"
 _POLICY = '''\
