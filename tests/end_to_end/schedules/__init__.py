@@ -1,0 +1,1 @@
+"""Schedules on a real scheduler, whose clock is moved to the moments that matter."""
