@@ -19,10 +19,13 @@ CREATE TABLE flights (origin TEXT, delay INTEGER);
 INSERT INTO flights VALUES ('EWR', 150), ('JFK', 70), ('LGA', 10), ('EWR', 5);
 CREATE TABLE totals (month TEXT, region TEXT, flights INTEGER);
 CREATE TABLE bad_days (day TEXT, worst INTEGER, flights INTEGER);
+CREATE TABLE loads (loaded_at TEXT, origin TEXT);
+INSERT INTO loads VALUES ('2013-07-10 02:00:00', 'EWR');
 """
 WROTE = {
     "refresh_totals": ("SELECT region, flights FROM totals", [("east", 4)]),
     "late_flights": ("SELECT worst, flights FROM bad_days", [(150, 3)]),
+    "after_the_load": ("SELECT region, flights FROM totals", [("loads", 1)]),
     "monthly_totals": ("SELECT region, flights FROM totals", [("all", 4)]),
 }
 """What each example must have written."""
