@@ -90,9 +90,7 @@ class NodeGuard:
                     f"{key}: a test run has no scheduler, which leaves out the other nodes; use"
                     f" `airflow dags trigger {self._dag_id}`"
                 )
-        self._node.log.warning(
-            "A test run: it waits for no other run of %s, and no other for it", self._dag_id
-        )
+        self._node.log.warning("A test run: no other run of %s is waited for", self._dag_id)
 
     def hold_back(self) -> None:
         """End the try before it begins if the policy says so.

@@ -19,6 +19,7 @@ class DagRun:
     run_id: str = "manual__1"
     run_after: datetime = datetime(2023, 8, 4, 3, 0, tzinfo=timezone.utc)
     conf: dict[str, Any] = field(default_factory=dict)
+    triggering_user_name: str | None = None
 
 
 @dataclass
@@ -50,8 +51,11 @@ class Log:
     def info(self, text: str, *arguments: Any) -> None:
         self.lines.append(text % arguments)
 
-    def warning(self, text: str, *arguments: Any) -> None:
+    def warning(self, text: str, *arguments: Any, exc_info: bool = False) -> None:
         self.lines.append("WARNING " + text % arguments)
+
+    def error(self, text: str, *arguments: Any) -> None:
+        self.lines.append("ERROR " + text % arguments)
 
 
 @dataclass
