@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from tests.end_to_end.airflow_instance import AirflowInstance
@@ -19,6 +19,10 @@ _TASKS = """
 SELECT dag_id, run_id, task_id, state, try_number, extract(epoch FROM end_date)::float, pid,
     extract(epoch FROM clock_timestamp())::float
 FROM task_instance WHERE dag_id = ANY(%s)
+"""
+_KNOWN = """
+SELECT count(DISTINCT dag.dag_id) FROM dag JOIN serialized_dag USING (dag_id)
+WHERE NOT dag.is_stale AND NOT dag.is_paused AND dag.dag_id = ANY(%s)
 """
 _TIME_PASSES = """
 UPDATE task_instance SET end_date = end_date - interval '2 days'
@@ -73,6 +77,10 @@ class Observer:
             if (found := self._runs[flow].get(run_id)) is not None and node_id in found.nodes:
                 node = found.nodes[node_id]
                 (node.began if what == "begin" else node.finished).append(at)
+
+    def knows(self, flows: Collection[str]) -> bool:
+        """Return whether Airflow could start a run of each of these flows."""
+        return bool(self._connection.execute(_KNOWN, (list(flows),)).fetchone()[0] == len(flows))
 
     def run(self, flow: str, run_id: str) -> RunTrace:
         """Return the trace of a run."""

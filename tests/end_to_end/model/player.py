@@ -68,7 +68,7 @@ def play_cases(
             path = airflow.dags / f"{case.name}.flow.yaml"
             path.write_text(case.spec_text(WORK), encoding="utf-8")
         names = {case.name for case in cases}
-        airflow.wait_for(lambda: names <= airflow.active_dags(), "all flows to be active")
+        airflow.wait_for(lambda: observer.knows(names), "all flows to be active")
         waiting = [Play(case, airflow, ledger, observer, patience) for case in cases]
         done: list[Play] = []
         going: list[Play] = []
