@@ -25,6 +25,8 @@ from tests.end_to_end.behaviour.scenario import (
 
 _SETTLED = 2.5
 """Seconds for which all runs must be at their ends."""
+_STOPPED = 20.0
+"""Seconds after the end of its run in which the last statement of a node must have left the server."""
 
 
 class Play:
@@ -282,7 +284,10 @@ class Play:
             self._ended = None
         elif self._ended is None:
             self._ended = time.time()
-        return self._ended is not None and time.time() - self._ended >= _SETTLED
+        if self._ended is None:
+            return False
+        at_work = any(node.on_server for run in self.seen.runs.values() for node in run.nodes.values())
+        return time.time() - self._ended >= (_STOPPED if at_work else _SETTLED)
 
     def _where_it_stands(self) -> str:
         runs = "; ".join(
