@@ -62,10 +62,11 @@ class Play:
         self._own: dict[str, dict[str, Behaviour]] = {}
         self._tasks: dict[tuple[str, str], TaskLook] = {}
         self._ended: float | None = None
+        self._nameless: list[str] = []
+        self.behave(scenario.nodes)
 
     def begin(self) -> None:
         """Start the clock."""
-        self.behave(self.scenario.nodes)
         self._began = time.time()
 
     def name_run(self, name: str, run_id: str) -> None:
@@ -88,8 +89,17 @@ class Play:
                 self._ledger.plan(self.flow, "", node_id, behaviour)
 
     def expect_runs(self, kind: str, names: Iterable[str]) -> None:
-        """Give names to the next runs of a kind that will be seen."""
-        self._expected += [(kind, name) for name in names]
+        """Give names to the runs of a kind that have none yet, or will be seen next."""
+        ahead = list(names)
+        for run_id in [run_id for run_id in self._nameless if self.seen.runs[run_id].kind == kind][
+            : len(ahead)
+        ]:
+            self._nameless.remove(run_id)
+            del self.run_ids[run_id]
+            name = ahead.pop(0)
+            self.seen.runs[name] = self.seen.runs.pop(run_id)
+            self.name_run(name, run_id)
+        self._expected += [(kind, name) for name in ahead]
 
     def task(self, run: str, node: str) -> TaskLook | None:
         """Return what a task of a run looked like last."""
@@ -156,6 +166,7 @@ class Play:
                 self.name_run(name, run.run_id)
                 return name
         self.name_run(run.run_id, run.run_id)
+        self._nameless.append(run.run_id)
         return run.run_id
 
     def _take_in_run(self, name: str, run: RunLook, look: Look) -> None:

@@ -46,8 +46,9 @@ class Stage:
         :return: what was seen, in the order of the scenarios
         """
         try:
-            self._set_up()
+            self._ledger.set_up()
             plays = [Play(each, self._airflow, self._observer, self._ledger) for each in self._scenarios]
+            self._set_up()
             self._play(plays)
             self._count_callbacks(plays)
             return [play.seen for play in plays]
@@ -58,7 +59,6 @@ class Stage:
             self._ledger.close()
 
     def _set_up(self) -> None:
-        self._ledger.set_up()
         for scenario in self._scenarios:
             for pool, slots in scenario.pools.items():
                 self._airflow.post("/pools", {"name": pool_name(scenario, pool), "slots": slots})
