@@ -19,6 +19,7 @@ from weakref import WeakKeyDictionary
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from dms_provider.sensors.look import Look, LookFailed
+from dms_provider.triggers.deferral import settling_seconds
 
 LOOKS_AT_ONCE = 8
 """So many sessions does one triggerer have on one connection: many nodes begin to wait at the same minute."""
@@ -68,6 +69,7 @@ class TableTimeTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Yield one event: a row is there, or why the wait is over without one."""
         problem: str | None
+        begun = time.monotonic()
         try:
             problem = await asyncio.wait_for(self._wait(), self._seconds_left())
         except asyncio.TimeoutError:
@@ -76,6 +78,7 @@ class TableTimeTrigger(BaseTrigger):
                 problem += f"; the last look failed: {self._failure}"
         finally:
             await self._kill()
+        await asyncio.sleep(max(0.0, begun + settling_seconds() - time.monotonic()))
         event = {"found": self.looked_for, "problem": problem}
         yield TriggerEvent(event)  # type: ignore[no-untyped-call]  # Airflow's
 
