@@ -44,6 +44,8 @@ BEGIN
     WHERE flow = the_flow AND run = the_run AND node = the_node AND what = 'begin';
     SELECT * INTO STRICT plan FROM behaviour.plans
     WHERE flow = the_flow AND run IN (the_run, '') AND node = the_node ORDER BY run DESC LIMIT 1;
+    -- a node that only reads leaves no row: it is always in its first try
+    tries := greatest(tries, 1);
     WHILE tries <= plan.killed OR plan.until AND NOT EXISTS (
         SELECT FROM behaviour.released WHERE flow = the_flow AND run = the_run AND node = the_node
     ) LOOP
