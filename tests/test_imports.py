@@ -23,16 +23,45 @@ MODULES = {
 NEED_AIRFLOW = (
     "dag_factory.builder",
     "dag_factory.cli.airflow",
+    *(
+        f"dag_factory.cli.operations.{part}"
+        for part in ("action", "flows", "freezing", "one_run", "run", "spec")
+    ),
     "dag_factory.discovery",
+    "dms_provider.operations",
     "dms_provider.operators",
     "dms_provider.plugins",
+    "dms_provider.policies.guard",
+    "dms_provider.policies.listener",
+    "dms_provider.policies.run_changes",
+    "dms_provider.policies.run_end",
+    "dms_provider.policies.run_start",
+    "dms_provider.policies.run_tables",
+    "dms_provider.policies.savepoint",
+    "dms_provider.sensors.table_time_check",
     "dms_provider.timetables",
+    "dms_provider.triggers",
 )
 RUN_ON_WORKERS = tuple(
     f"dms_provider.{part}"
-    for part in ("conditions", "dialects", "operators", "schedules", "sessions", "variables")
+    for part in (
+        "conditions",
+        "dialects",
+        "operators",
+        "policies.coupling",
+        "policies.dag",
+        "policies.guard",
+        "policies.rules",
+        "policies.selection",
+        "policies.watch",
+        "schedules",
+        "sensors",
+        "sessions",
+        "triggers",
+        "variables",
+    )
 )
-FOR_WORKERS = ("airflow.sdk", "airflow.providers")
+FOR_WORKERS = ("airflow.sdk", "airflow.providers", "airflow.triggers.base")
 
 PRIVATE = {
     # Airflow's own search for DAG files is under no public name that is not deprecated.

@@ -113,11 +113,11 @@ class FlowOperator(BaseOperator):
         conf = read_run_conf(context["dag_run"].conf)
         times = run_times(context["dag_run"], self.scope.timezone)
         self.log.info(
-            "Business time %s, run time %s (%s), %s",
+            "Business time %s, run time %s (%s)%s",
             times.business_time.strftime(_TIME_FORMAT),
             times.run_time.strftime(_TIME_FORMAT),
             self.scope.timezone,
-            conf.kind or "run",
+            f", {conf.kind}" if conf.kind else "",
         )
         if self.policies is None:
             if kinds := [name for name in ("node", "from_node") if getattr(conf, name)]:

@@ -18,6 +18,7 @@ from airflow.utils.trigger_rule import TriggerRule
 from dag_factory.builder import build_dag
 from dag_factory.validation import validate_file
 from dms_provider.operators.outputs import Output
+from dms_provider.policies.rules import FlowPolicies
 from dms_provider.timetables.flow import FlowTimetable
 from tests.dag_factory.builder.conftest import SPEC
 
@@ -71,8 +72,8 @@ def test_order_is_that_of_the_file_and_edges_are_those_of_after(dag: DAG) -> Non
         "note": ({"many", "load"}, {"dms__outcome"}),
         "load": (set(), {"late", "note", "dms__outcome"}),
         "late": ({"load"}, {"many", "dms__outcome"}),
-        "many": ({"late"}, {"note"}),
-        "dms__outcome": ({"note", "load", "late"}, set()),
+        "many": ({"late"}, {"note", "dms__outcome"}),
+        "dms__outcome": ({"note", "load", "late", "many"}, set()),
     }
 
 
@@ -88,6 +89,30 @@ def test_edges_are_what_airflow_itself_makes_of_them(spec: Path, dag: DAG) -> No
         other.get_task(node_id).set_upstream([other.get_task(upstream) for upstream in node.after])
     outcome.set_upstream(above_outcome)
     assert DagSerialization.to_dict(other) == DagSerialization.to_dict(dag)
+
+
+def test_policies_are_those_of_the_spec(spec: Path, dag: DAG) -> None:
+    assert FlowPolicies.from_json(dag.get_task("dms__outcome").policies) == FlowPolicies(
+        error_handling="complete_unrelated_tasks",
+        concurrency="parallel_mode_1",
+        mode_2_scope="all",
+        timezone="Europe/Berlin",
+        pools={},
+    )
+    spec.write_text(
+        SPEC.replace("complete_unrelated_tasks", "immediately_stop_all_tasks").replace(
+            "pool: nights", "pool: nights\npools: {nights: 3}\nmode_2_scope: direct"
+        )
+    )
+    stopping = build_dag(validate_file(spec))
+    policies = FlowPolicies.from_json(stopping.get_task("dms__outcome").policies)
+    assert (policies.error_handling, policies.mode_2_scope) == ("immediately_stop_all_tasks", "direct")
+    assert policies.pools == {"nights": 3}
+    assert stopping.get_task("dms__hold").upstream_task_ids == {"note", "load", "late", "many"}
+    assert {task.task_id for task in stopping.tasks if getattr(task, "answers_failure", False)} == {
+        "many",
+        "note",
+    }
 
 
 def test_common_keys(dag: DAG) -> None:

@@ -1,4 +1,4 @@
-"""A run that this version cannot make is refused before anything is executed."""
+"""A run that cannot be made is refused before anything is executed."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from tests.dms_provider.operators.running import context_of
 @pytest.mark.parametrize(
     ("conf", "says"),
     [
-        ({"dry_run": True}, "dry_run"),
-        ({"node": "load"}, "node"),
-        ({"from_node": "load"}, "from_node"),
+        ({"node": "load"}, "node: only for a DAG with policies"),
+        ({"from_node": "load"}, "from_node: only for a DAG with policies"),
         ({"dry_rum": True}, "unknown key 'dry_rum'"),
+        ({"dry_run": "yes"}, "dry_run: expected true or false"),
     ],
 )
 def test_a_run_of_another_kind_executes_nothing(conf: dict[str, Any], says: str) -> None:

@@ -25,7 +25,7 @@ NOW = datetime(2023, 8, 4, 3, 0, tzinfo=timezone.utc)
 THIS_RUN = "this_run"
 EARLIER_RUN = "earlier_run"
 DECIDED = {"kind": "scheduled"}
-GIVE = (comms.GetTICount, comms.GetTaskStates, comms.GetDRCount)
+QUESTIONS = (comms.GetTICount, comms.GetTaskStates, comms.GetDRCount)
 """Questions that only nodes under policies ask."""
 
 
@@ -47,7 +47,7 @@ class Supervisor:
     said: list[Any] = field(default_factory=list)
 
     def send(self, msg: Any) -> Any:
-        if not isinstance(msg, (*GIVE, comms.GetXCom)):
+        if not isinstance(msg, (*QUESTIONS, comms.GetXComSequenceSlice)):
             self.said.append(msg)
             return None
         self.asked.append(msg)
@@ -72,7 +72,8 @@ class Supervisor:
         if isinstance(msg, comms.GetDRCount):
             assert msg.states == ["queued", "running"]
             return comms.DRCount(count=len(self.going & set(msg.run_ids or ())))
-        return comms.XComResult(key=msg.key, value=self.xcoms.get((msg.task_id, msg.key)))
+        stored = (msg.task_id, msg.key)
+        return comms.XComSequenceSliceResult(root=[self.xcoms[stored]] if stored in self.xcoms else [])
 
     @property
     def skipped(self) -> list[str]:
@@ -83,7 +84,7 @@ class Supervisor:
 
     @property
     def questions(self) -> list[str]:
-        return [type(msg).__name__ for msg in self.asked if isinstance(msg, GIVE)]
+        return [type(msg).__name__ for msg in self.asked if isinstance(msg, QUESTIONS)]
 
 
 class Node(FlowOperator):
