@@ -70,3 +70,20 @@ def test_airflow_gets_the_same_commands(spec: Path, capsys: pytest.CaptureFixtur
         validate.func(parser.parse_args([str(spec), "--output", "json"]))
     assert ended.value.code == 0
     assert capsys.readouterr().out == "[]\n"
+
+
+def test_airflow_gets_the_commands_without_what_does_them() -> None:
+    code = (
+        "import sys; import airflow.cli.cli_config; before = set(sys.modules);"
+        "from dag_factory.cli.airflow import get_dms_cli_commands; get_dms_cli_commands();"
+        "print(*sorted(set(sys.modules) - before))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [
+        "dag_factory",
+        "dag_factory.cli",
+        "dag_factory.cli.airflow",
+        "dag_factory.cli.commands",
+        "dag_factory.cli.operations",
+        "dag_factory.cli.operations.commands",
+    ]
