@@ -6,7 +6,7 @@ Source: DMS reference, section 4.2; flow-spec, *concurrency*.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
@@ -26,6 +26,7 @@ class OtherRun:
     :param backfill: Airflow's id of the backfill that it belongs to
     :param place: in the row of that backfill
     :param earlier_run: id of the run that it waits for
+    :param has_begun: one of its nodes has begun to work; asked only where it matters
     """
 
     run_id: str
@@ -35,6 +36,7 @@ class OtherRun:
     backfill: int | None = None
     place: int = 0
     earlier_run: str | None = None
+    has_begun: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ class StartingRun:
     :param backfill: Airflow's id of the backfill that it belongs to
     :param place: in the row of that backfill
     :param has_run_before: it is restored or rerun
+    :param earlier_run: id of the run that it was coupled to when it ran before
     """
 
     run_id: str
@@ -53,6 +56,7 @@ class StartingRun:
     backfill: int | None = None
     place: int = 0
     has_run_before: bool = False
+    earlier_run: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +66,13 @@ class Coupling:
     :param skipped_for: id of the run that is in its way
     :param earlier_run: id of the run that it waits for
     :param waits: for what of that run
+    :param let_go: ids of the runs that must wait for it no longer
     """
 
     skipped_for: str | None = None
     earlier_run: str | None = None
     waits: Waits | None = None
+    let_go: tuple[str, ...] = ()
 
 
 UNCOUPLED = Coupling()
@@ -82,44 +88,70 @@ def couple(concurrency: Concurrency, run: StartingRun, others: Sequence[OtherRun
     """
     if concurrency == "ignore":
         return UNCOUPLED
-    free = _not_waiting_for(run.run_id, others)
-    going = [other for other in free if other.started is not None]
     if concurrency == "skip":
-        return _skip(run, going)
+        return _skip(run, others)
     waits: Waits = "same_node" if concurrency == "parallel_mode_1" else "same_node_and_downstream"
-    earlier = _date_before(run, free) or _newest(going)
-    return Coupling(earlier_run=earlier.run_id, waits=waits) if earlier else UNCOUPLED
+    free = _not_waiting_for(run.run_id, others)
+    newest = _newest(free)
+    if (before := _date_before(run, free)) is not None:
+        # a run that has come in between, and waits for that date itself, is waited for in its place
+        last = newest if newest is not None and _waits_for(newest, before, free) else before
+        return Coupling(earlier_run=last.run_id, waits=waits)
+    waiting = {other.run_id for other in others} - {other.run_id for other in free} | {run.run_id}
+    if run.earlier_run is not None and run.earlier_run not in waiting:
+        return Coupling(earlier_run=run.earlier_run, waits=waits)
+    return Coupling(earlier_run=newest.run_id, waits=waits) if newest else UNCOUPLED
 
 
-def _skip(run: StartingRun, going: Sequence[OtherRun]) -> Coupling:
-    newest = _newest(going)
-    if newest is None:
-        return UNCOUPLED
-    goes_after = (
-        run.has_run_before
-        or (run.backfill is not None and any(other.backfill == run.backfill for other in going))
-        or (run.run_type == "scheduled" and any(other.backfill is not None for other in going))
-    )
-    if goes_after:
-        return Coupling(earlier_run=newest.run_id, waits="whole_run")
-    return Coupling(skipped_for=newest.run_id)
+def _skip(run: StartingRun, others: Sequence[OtherRun]) -> Coupling:
+    let_go: tuple[str, ...] = ()
+    if run.has_run_before:
+        # those that have waited for its end, and have begun since, are the ones that are going now
+        let_go = tuple(
+            other.run_id for other in others if other.earlier_run == run.run_id and other.has_begun
+        )
+        others = [replace(other, earlier_run=None) if other.run_id in let_go else other for other in others]
+    free = _not_waiting_for(run.run_id, others)
+    before = _date_before(run, free)
+    newest = _newest(free)
+    if newest is not None and not _goes_after(run, others):
+        return Coupling(skipped_for=newest.run_id)
+    if before is not None and before.started is None:
+        newest = before
+    return Coupling(earlier_run=newest.run_id, waits="whole_run", let_go=let_go) if newest else UNCOUPLED
+
+
+def _goes_after(run: StartingRun, others: Sequence[OtherRun]) -> bool:
+    """Return whether a run of a flow that skips goes after the ones that are going, instead."""
+    backfills = {other.backfill for other in others if other.started is not None} - {None}
+    return run.has_run_before or run.backfill in backfills or bool(run.run_type == "scheduled" and backfills)
 
 
 def _not_waiting_for(run_id: str, others: Sequence[OtherRun]) -> list[OtherRun]:
     """Return the runs that do not wait for this one, nor for one that does."""
+    waiting_for: dict[str, list[str]] = {}
+    for other in others:
+        if other.earlier_run is not None:
+            waiting_for.setdefault(other.earlier_run, []).append(other.run_id)
     waiting = {run_id}
-    while more := {
-        other.run_id for other in others if other.earlier_run in waiting and other.run_id not in waiting
-    }:
-        waiting |= more
+    ahead = [run_id]
+    while ahead:
+        more = [found for found in waiting_for.get(ahead.pop(), ()) if found not in waiting]
+        waiting.update(more)
+        ahead.extend(more)
     return [other for other in others if other.run_id not in waiting]
 
 
-def _newest(going: Sequence[OtherRun]) -> OtherRun | None:
+def _waits_for(other: OtherRun, earlier: OtherRun, others: Sequence[OtherRun]) -> bool:
+    return other not in _not_waiting_for(earlier.run_id, others)
+
+
+def _newest(others: Sequence[OtherRun]) -> OtherRun | None:
     """Return the run that started last; of several that wait for each other, the last in the row."""
-    waited_for = {other.earlier_run for other in going}
-    last = [other for other in going if other.run_id not in waited_for] or list(going)
-    return max(last, key=lambda other: (other.started, other.run_after, other.run_id), default=None)
+    going = [(other.started, other.run_after, other.run_id, other) for other in others if other.started]
+    waited_for = {other.earlier_run for *_, other in going}
+    last = [found for found in going if found[-1].run_id not in waited_for] or going
+    return max(last, key=lambda found: found[:3])[-1] if last else None
 
 
 def _date_before(run: StartingRun, others: Sequence[OtherRun]) -> OtherRun | None:

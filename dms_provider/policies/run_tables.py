@@ -1,11 +1,12 @@
-"""What the start of a run reads from Airflow's tables, and writes there. Only for the scheduler.
+"""What the start of a run has to know from Airflow's tables, and the pools it needs. Only for the scheduler.
 
 Everything goes through the connection of the scheduler's transaction, and nothing is committed here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -16,29 +17,41 @@ from airflow.models.pool import Pool
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
 from airflow.utils.state import DagRunState, TaskInstanceState
-from sqlalchemy import and_, insert, or_, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import and_, false, insert, not_, or_, select
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from dms_provider.policies.coupling import OtherRun, StartingRun
-from dms_provider.policies.rules import HOLD_TASK_ID, OUTCOME_TASK_ID, is_node
-from dms_provider.variables.run_times import run_times
+from dms_provider.policies.rules import HOLD_TASK_ID, is_node
+from dms_provider.policies.savepoint import is_lock_taken, savepoint
 
 if TYPE_CHECKING:
     from airflow.serialization.definitions.dag import SerializedDAG
     from sqlalchemy.orm import Session
 
-NOTE_LENGTH = 1000
 _DEFAULT_POOL = "default_pool"
 _SKIPPED_BY_A_CONDITION = "skipmixin_key"
-_HELPERS = (HOLD_TASK_ID, OUTCOME_TASK_ID)
+
+
+class RunRefused(ValueError):
+    """The run cannot be run as it was asked for. The message says why and what to do."""
+
+
+class FlowIsLocked(RuntimeError):
+    """Another transaction has the row of the DAG."""
 
 
 def lock_flow(dag_id: str, session: Session) -> None:
-    """Lock the row of a DAG until the transaction ends.
+    """Lock the row of a DAG until the transaction ends; references to it are not in the way.
 
-    :raises OperationalError: another transaction has it
+    :raises FlowIsLocked: another transaction has it
     """
-    session.execute(select(DagModel.dag_id).where(DagModel.dag_id == dag_id).with_for_update(nowait=True))
+    of_flow = select(DagModel.dag_id).where(DagModel.dag_id == dag_id)
+    try:
+        session.execute(of_flow.with_for_update(nowait=True, key_share=True)).one()
+    except OperationalError as error:
+        if not is_lock_taken(error):
+            raise
+        raise FlowIsLocked(dag_id) from error
 
 
 def graph_of(dag: SerializedDAG) -> dict[str, list[str]]:
@@ -50,41 +63,66 @@ def graph_of(dag: SerializedDAG) -> dict[str, list[str]]:
     }
 
 
-def graph_of_run(dag_id: str, run_id: str, session: Session) -> dict[str, list[str]] | None:
-    """Return the graph of the flow as it is, or was, for one run; ``None`` if that is not known any more."""
+def graph_if_another(
+    dag_run: DagRun, earlier_run: str, graph: Mapping[str, list[str]], session: Session
+) -> dict[str, list[str]] | None:
+    """Return the graph of the flow as it is for an earlier run, if that is another one.
+
+    :param graph: of the flow as it is for ``dag_run``
+    """
+    of_earlier = select(DagRun).where(DagRun.dag_id == dag_run.dag_id, DagRun.run_id == earlier_run)
+    earlier = session.scalar(of_earlier)
+    if earlier is None or _pinned_to(earlier) == _pinned_to(dag_run):
+        return None
     from airflow.models.dagbag import DBDagBag
 
-    run = session.scalar(select(DagRun).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id))
-    dag = run and DBDagBag(load_op_links=False).get_dag_for_run(run, session=session)
-    return graph_of(dag) if dag else None
+    dag = DBDagBag(load_op_links=False).get_dag_for_run(earlier, session=session)
+    found = graph_of(dag) if dag else None
+    return None if found == graph else found
 
 
-def starting_run(dag_run: DagRun, session: Session) -> StartingRun:
-    """Return what the decision needs to know of the run that starts."""
-    place = session.scalar(select(BackfillDagRun.sort_ordinal).where(BackfillDagRun.dag_run_id == dag_run.id))
+def _pinned_to(dag_run: DagRun) -> Any:
+    """Return the version of the flow that a run keeps; ``None`` if it always has the newest."""
+    return dag_run.created_dag_version_id if dag_run.bundle_version else None
+
+
+def starting_run(dag_run: DagRun, earlier_run: str | None, session: Session) -> StartingRun:
+    """Return what the decision needs to know of the run that starts.
+
+    :param earlier_run: id of the run that it was coupled to when it ran before
+    """
+    place = None
+    if dag_run.backfill_id is not None:
+        place = session.scalar(
+            select(BackfillDagRun.sort_ordinal).where(
+                BackfillDagRun.dag_run_id == dag_run.id, BackfillDagRun.backfill_id == dag_run.backfill_id
+            )
+        )
     return StartingRun(
         run_id=dag_run.run_id,
         run_type=str(dag_run.run_type),
         backfill=dag_run.backfill_id,
         place=place or 0,
         has_run_before=dag_run.clear_number > 0,
+        earlier_run=earlier_run,
     )
 
 
 def other_runs(dag_run: DagRun, session: Session) -> list[OtherRun]:
     """Return the other runs of the flow that are going, and those of the same backfill that will be.
 
-    A dry run is in nobody's way, and a run whose logical date lies ahead can start no node.
+    A dry run is in nobody's way; nor is one of which nothing is executed, as it was refused or not decided
+    about; and a run whose logical date lies ahead can start no node.
     """
-    same_backfill = (
-        and_(DagRun.backfill_id == dag_run.backfill_id, DagRun.state == DagRunState.QUEUED)
-        if dag_run.backfill_id is not None
-        else None
-    )
     going = and_(
         DagRun.state == DagRunState.RUNNING,
         or_(DagRun.logical_date.is_(None), DagRun.logical_date <= datetime.now(timezone.utc)),
     )
+    of_backfill: Any = false()
+    if dag_run.backfill_id is not None:
+        of_backfill = and_(DagRun.backfill_id == dag_run.backfill_id, DagRun.state == DagRunState.QUEUED)
+    said = DagRun.conf["dms"]
+    of_no_concern = [said[key].as_string().is_not(None) for key in ("refused", "undecided")]
     rows = session.execute(
         select(
             DagRun.run_id,
@@ -93,35 +131,39 @@ def other_runs(dag_run: DagRun, session: Session) -> list[OtherRun]:
             DagRun.run_after,
             DagRun.run_type,
             DagRun.backfill_id,
-            DagRun.conf,
+            said["earlier_run"].as_string(),
             BackfillDagRun.sort_ordinal,
         )
-        .join(BackfillDagRun, BackfillDagRun.dag_run_id == DagRun.id, isouter=True)
+        .join(
+            BackfillDagRun,
+            and_(BackfillDagRun.dag_run_id == DagRun.id, BackfillDagRun.backfill_id == DagRun.backfill_id),
+            isouter=True,
+        )
         .where(
             DagRun.dag_id == dag_run.dag_id,
             DagRun.id != dag_run.id,
-            going if same_backfill is None else or_(going, same_backfill),
+            or_(going, of_backfill),
+            _is_no_dry_run(said),
+            not_(or_(*of_no_concern)),
         )
     )
-    found = []
-    for run_id, state, started, run_after, run_type, backfill_id, conf, place in rows:
-        said = (conf or {}).get("dms")
-        decided: Mapping[str, Any] = said if isinstance(said, Mapping) else {}
-        if decided.get("dry_run") is True or "refused" in decided:
-            continue
-        is_going = state == DagRunState.RUNNING
-        found.append(
-            OtherRun(
-                run_id=run_id,
-                started=started if is_going else None,
-                run_after=run_after,
-                run_type=str(run_type),
-                backfill=backfill_id,
-                place=place or 0,
-                earlier_run=decided.get("earlier_run"),
-            )
+    return [
+        OtherRun(
+            run_id=run_id,
+            started=started if state == DagRunState.RUNNING else None,
+            run_after=run_after,
+            run_type=str(run_type),
+            backfill=backfill_id,
+            place=place or 0,
+            earlier_run=earlier_run,
         )
-    return found
+        for run_id, state, started, run_after, run_type, backfill_id, earlier_run, place in rows
+    ]
+
+
+def _is_no_dry_run(said: Any) -> Any:
+    # SQLite's JSON has 1 for true
+    return or_(said["dry_run"].as_string().is_(None), said["dry_run"].as_string().not_in(("true", "1")))
 
 
 def make_pools(dag: SerializedDAG, sized: Mapping[str, int], session: Session) -> None:
@@ -131,8 +173,6 @@ def make_pools(dag: SerializedDAG, sized: Mapping[str, int], session: Session) -
 
     :raises RunRefused: a pool is missing
     """
-    from dms_provider.policies.run_start import RunRefused
-
     used: dict[str, str] = {
         task.pool: task_id for task_id, task in dag.task_dict.items() if task.pool != _DEFAULT_POOL
     }
@@ -141,8 +181,8 @@ def make_pools(dag: SerializedDAG, sized: Mapping[str, int], session: Session) -
         return
     there = set(session.scalars(select(Pool.pool).where(Pool.pool.in_(wanted))))
     for name in sorted(sized.keys() - there):
-        savepoint = session.connection().begin_nested()
-        try:
+        # another flow that sizes it may be quicker
+        with suppress(IntegrityError), savepoint(session):
             session.execute(
                 insert(Pool).values(
                     pool=name,
@@ -151,11 +191,6 @@ def make_pools(dag: SerializedDAG, sized: Mapping[str, int], session: Session) -
                     include_deferred=False,
                 )
             )
-        except IntegrityError:
-            # another flow that sizes it was quicker
-            savepoint.rollback()
-        else:
-            savepoint.commit()
     if missing := sorted(used.keys() - there - sized.keys()):
         raise RunRefused(
             f"pool {missing[0]!r} of node {used[missing[0]]} does not exist; make it, or give its slots under"
@@ -163,51 +198,14 @@ def make_pools(dag: SerializedDAG, sized: Mapping[str, int], session: Session) -
         )
 
 
-def skip(dag_run: DagRun, nodes: Collection[str], session: Session) -> None:
-    """Skip nodes of a run that have no state yet."""
-    if nodes:
-        _set_state(dag_run, TaskInstanceState.SKIPPED, session, TaskInstance.task_id.in_(nodes))
-
-
-def skip_run(dag_run: DagRun, session: Session) -> None:
-    """Skip everything of a run."""
-    _set_state(dag_run, TaskInstanceState.SKIPPED, session)
-
-
-def refuse(dag_run: DagRun, nodes: Iterable[str], session: Session) -> None:
-    """Make a run fail before any of its nodes, without a worker."""
-    _set_state(dag_run, None, session, TaskInstance.task_id.in_(_HELPERS), of_any_state=True)
-    _set_state(dag_run, TaskInstanceState.UPSTREAM_FAILED, session, TaskInstance.task_id.in_(list(nodes)))
-    _set_state(dag_run, TaskInstanceState.SKIPPED, session, TaskInstance.task_id == HOLD_TASK_ID)
-    _set_state(dag_run, TaskInstanceState.FAILED, session, TaskInstance.task_id == OUTCOME_TASK_ID)
-
-
-def reset_what_was_held_back(
-    dag_run: DagRun, dag: SerializedDAG, graph: Mapping[str, Iterable[str]], session: Session
-) -> None:
-    """Have a run that was cleared, in whatever way, run all that was not run for a reason that is gone.
-
-    What a false condition skipped stays skipped, and is skipped again where it was cleared without the
-    condition; the helpers decide again.
-    """
-    by_condition = skipped_by_conditions(dag_run, session) & set(graph)
-    if by_condition:
-        skip(dag_run, by_condition, session)
-    _set_state(
-        dag_run,
-        None,
-        session,
-        TaskInstance.task_id.not_in(by_condition),
-        TaskInstance.state.in_([TaskInstanceState.SKIPPED, TaskInstanceState.UPSTREAM_FAILED]),
-        of_any_state=True,
+def has_succeeded(dag_run: DagRun, node: str, session: Session) -> bool:
+    """Return whether a node of a run is success now."""
+    state = select(TaskInstance.state).where(
+        TaskInstance.dag_id == dag_run.dag_id,
+        TaskInstance.run_id == dag_run.run_id,
+        TaskInstance.task_id == node,
     )
-    _set_state(
-        dag_run,
-        None,
-        session,
-        TaskInstance.task_id.in_(_HELPERS),
-        of_any_state=True,
-    )
+    return session.scalar(state) == TaskInstanceState.SUCCESS
 
 
 def skipped_by_conditions(dag_run: DagRun, session: Session) -> set[str]:
@@ -239,48 +237,25 @@ def skipped_by_conditions(dag_run: DagRun, session: Session) -> set[str]:
 
 
 def outputs_of_other_runs(
-    dag_run: DagRun, nodes: Collection[str], zone: str, session: Session
+    dag_run: DagRun, nodes: Collection[str], business_time: str, session: Session
 ) -> dict[str, str]:
-    """Return, for nodes that this run leaves out, the newest run of the same business time with a success."""
-    business_time = run_times(dag_run, zone).business_time
+    """Return, for nodes that this run leaves out, the run of the newest success with a business time.
+
+    :param business_time: as it is written into the conf of each run that starts
+    """
+    said = DagRun.conf["dms"]
     rows = session.execute(
-        select(DagRun, TaskInstance.task_id)
-        .join(TaskInstance, and_(TaskInstance.dag_id == DagRun.dag_id, TaskInstance.run_id == DagRun.run_id))
+        select(TaskInstance.task_id, TaskInstance.run_id)
+        .join(DagRun, and_(TaskInstance.dag_id == DagRun.dag_id, TaskInstance.run_id == DagRun.run_id))
         .where(
             DagRun.dag_id == dag_run.dag_id,
             DagRun.id != dag_run.id,
+            said["business_time"].as_string() == business_time,
+            _is_no_dry_run(said),
             TaskInstance.task_id.in_(nodes),
             TaskInstance.state == TaskInstanceState.SUCCESS,
         )
-        .order_by(TaskInstance.end_date.desc())
-        .limit(10_000)
+        .order_by(TaskInstance.end_date)
     )
-    found: dict[str, str] = {}
-    for run, task_id in rows:
-        said = (run.conf or {}).get("dms")
-        if task_id in found or not isinstance(said, Mapping) or said.get("dry_run") is True:
-            continue
-        try:
-            same = run_times(run, zone).business_time == business_time
-        except ValueError:
-            continue
-        if same:
-            found[task_id] = run.run_id
-    return found
-
-
-def _set_state(
-    dag_run: DagRun,
-    state: TaskInstanceState | None,
-    session: Session,
-    *which: Any,
-    of_any_state: bool = False,
-) -> None:
-    now = None if state is None else datetime.now(timezone.utc)
-    only = () if of_any_state else (TaskInstance.state.is_(None),)
-    session.execute(
-        update(TaskInstance)
-        .where(TaskInstance.dag_id == dag_run.dag_id, TaskInstance.run_id == dag_run.run_id, *only, *which)
-        .values(state=state, start_date=now, end_date=now)
-        .execution_options(synchronize_session="fetch")
-    )
+    # of several the last, which is the newest
+    return {row.task_id: row.run_id for row in rows}
