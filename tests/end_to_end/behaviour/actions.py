@@ -48,6 +48,11 @@ def _start(play: Play, asked: Mapping[str, Any]) -> None:
     play.airflow.post(f"/dags/{play.flow}/dagRuns", body)
 
 
+def _behave(play: Play, asked: Mapping[str, Any]) -> None:
+    play.behave(asked["nodes"], [asked["run"]])
+    play.name_run(asked["run"], play.run_ids[asked["run"]])
+
+
 def _mark(play: Play, asked: Mapping[str, Any]) -> None:
     path = f"{_run_path(play, asked)}/taskInstances/{asked['node']}"
     play.airflow.patch(path, {"new_state": asked["as"]})
@@ -178,6 +183,7 @@ def _instant(given: Any) -> str:
 
 ACTIONS: Mapping[str, Callable[[Play, Mapping[str, Any]], None]] = {
     "start": _start,
+    "behave": _behave,
     "mark": _mark,
     "mark_run": _mark_run,
     "clear": _clear,

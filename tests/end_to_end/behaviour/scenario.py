@@ -106,6 +106,7 @@ class Event:
     ======================  ==========================================================================
     ``start``               ``run``; ``conf``, ``run_after``, ``logical_date``; ``nodes``: how nodes behave in
                             this run, where that differs
+    ``behave``              ``run``, ``nodes``: how nodes behave in the run from now on
     ``mark``                ``run``, ``node``, ``as``: success or failed; by hand
     ``mark_run``            ``run``, ``as``
     ``clear``               ``run``, ``nodes``; ``downstream``; by hand, as in the UI
