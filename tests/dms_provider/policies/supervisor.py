@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -183,7 +185,13 @@ def run_node(
     )
     told = structlog.testing.LogCapture()
     runner_log = structlog.wrap_logger(None, [told], wrapper_class=structlog.stdlib.BoundLogger)
-    state, message, error = run_task(ti, ti.get_template_context(), runner_log)
+    on_sigterm = signal.getsignal(signal.SIGTERM)
+    try:
+        state, message, error = run_task(ti, ti.get_template_context(), runner_log)
+    finally:
+        signal.signal(signal.SIGTERM, on_sigterm)
+        for name in [name for name in os.environ if name.startswith("AIRFLOW_CTX_")]:
+            del os.environ[name]
     return Ended(state.value, message, error, log.lines, told.entries)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -292,6 +293,30 @@ def test_a_question_without_an_answer_is_asked_again(supervisor: Supervisor) -> 
     ended = run_node(node_r(STOP, work_in_silence), supervisor)
     assert ended.state == "failed"
     assert str(ended.error).startswith("stopped: a failed")
+
+
+@pytest.mark.usefixtures("quickly")
+def test_airflow_ends_a_node_that_is_watched(supervisor: Supervisor) -> None:
+    def told_to_end(node: Node) -> None:
+        signal.raise_signal(signal.SIGTERM)
+        assert node.kills == ["r"]
+        raise RuntimeError("cancelled")
+
+    ended = run_node(node_r(STOP, told_to_end), supervisor, retries=1)
+    assert (ended.state, str(ended.error)) == ("up_for_retry", "cancelled")
+
+
+@pytest.mark.usefixtures("quickly")
+def test_airflow_ends_a_node_while_it_is_stopped(supervisor: Supervisor) -> None:
+    def end(node: Node) -> None:
+        signal.raise_signal(signal.SIGTERM)
+        raise RuntimeError("cancelled")
+
+    node = node_r(STOP, works_until_killed(supervisor, end))
+    ended = run_node(node, supervisor, retries=1)
+    assert ended.state == "failed"
+    assert str(ended.error).startswith("stopped: a failed")
+    assert node.kills == ["r", "r"]
 
 
 @pytest.mark.usefixtures("quickly")

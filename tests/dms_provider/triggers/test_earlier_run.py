@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from dms_provider.triggers import deferral
 from dms_provider.triggers.earlier_run import EarlierRunTrigger
 from dms_provider.triggers.run_states import RunStates
 from tests.dms_provider.policies.conftest import supervisor
@@ -73,6 +74,13 @@ async def _finite(story: Callable[[], Awaitable[None]]) -> None:
     await story()
 
 
+@pytest.fixture(autouse=True)
+def ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process of the task that deferred itself has ended."""
+    monkeypatch.setattr(deferral, "_MARGIN_SECONDS", 0.0)
+    monkeypatch.setenv("AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL", "0")
+
+
 @pytest.fixture
 def earlier(supervisor: Supervisor) -> dict[str, str | None]:
     """The states of the earlier run, which is going."""
@@ -98,6 +106,20 @@ def test_it_ends_once_the_nodes_have_finished(
             assert not task.done()
             earlier["s"] = state
             assert await task == {"earlier_run": EARLIER_RUN}
+
+    play(story)
+
+
+def test_it_does_not_end_before_the_process_that_deferred(
+    supervisor: Supervisor, earlier: dict[str, str | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL", "0.5")
+    earlier.update(r="success")
+
+    async def story() -> None:
+        begin = asyncio.get_running_loop().time()
+        await event_of(trigger())
+        assert asyncio.get_running_loop().time() - begin >= 0.5
 
     play(story)
 
