@@ -9,16 +9,15 @@ import pytest
 
 from dev.services import Server
 from tests.conftest import REPORTS
-from tests.end_to_end.airflow_instance import AirflowInstance
 from tests.end_to_end.behaviour.cells import truth_table
-from tests.end_to_end.behaviour.instance import behaviour_instance
+from tests.end_to_end.behaviour.instance import ScenarioAirflow, behaviour_instance
 from tests.end_to_end.behaviour.load import load_scenarios
 from tests.end_to_end.behaviour.run import run_scenarios
 from tests.end_to_end.behaviour.scenario import Seen
 
 
 @pytest.fixture(scope="session")
-def behaviour_airflow(postgres_server: Server) -> Iterator[AirflowInstance]:
+def behaviour_airflow(postgres_server: Server) -> Iterator[ScenarioAirflow]:
     """An Airflow for scenarios; with two schedulers, since what decides must hold between them."""
     with behaviour_instance(postgres_server) as airflow:
         airflow.launch("scheduler", "scheduler-2")
@@ -26,7 +25,7 @@ def behaviour_airflow(postgres_server: Server) -> Iterator[AirflowInstance]:
 
 
 @pytest.fixture(scope="session")
-def seen_of_policies(behaviour_airflow: AirflowInstance, pytestconfig: pytest.Config) -> dict[str, Seen]:
+def seen_of_policies(behaviour_airflow: ScenarioAirflow, pytestconfig: pytest.Config) -> dict[str, Seen]:
     """What was seen of each scenario of the policies, by its name."""
     cache = getattr(pytestconfig, "cache", None)
     logs = Path(cache.mkdir("behaviour")) if cache else None

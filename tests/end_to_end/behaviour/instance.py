@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from dev.services import Server
+from tests.dag_factory.discovery.repository import Repository
 from tests.end_to_end.airflow_instance import COMPONENTS, REPOSITORY, AirflowInstance
 from tests.end_to_end.behaviour.ledger import CONNECTION
 
@@ -53,20 +57,49 @@ def dag_policy(dag):
 '''
 
 
+class ScenarioAirflow(AirflowInstance):
+    """An Airflow with flow specs in its DAGs folder, and in a Git repository, to whose commits runs keep."""
+
+    repository: Repository
+
+    def put_flow(self, flow: str, text: str | None, *, versioned: bool) -> None:
+        """Write a flow's spec in one step, or remove it.
+
+        :param versioned: into the repository
+        """
+        name = f"{flow}.flow.yaml"
+        if versioned:
+            self.repository.commit({name: text})
+        elif text is None:
+            (self.dags / name).unlink()
+        else:
+            draft = self.dags / f"{name}.part"
+            draft.write_text(text, encoding="utf-8")
+            os.replace(draft, self.dags / name)
+
+
 @contextmanager
 def behaviour_instance(
     server: Server, settings: Mapping[str, str] | None = None, *, packages: Path = REPOSITORY
-) -> Iterator[AirflowInstance]:
+) -> Iterator[ScenarioAirflow]:
     """Start an Airflow for scenarios: with a triggerer, flow specs as DAGs, and callbacks that are counted.
 
     :param server: a running PostgreSQL; Airflow's database lies in it, and the nodes work in it
     :param settings: further settings of Airflow, ``SECTION__KEY`` -> value
     :param packages: folder of the packages that it runs a copy of
     """
-    bundle = {"name": "flows", "classpath": "dag_factory.FlowBundle", "kwargs": {"refresh_interval": 1}}
-    airflow = AirflowInstance(
+    folder = Path(tempfile.mkdtemp(prefix="dms-flows-"))
+    git = {
+        "classpath": "airflow.providers.git.bundles.git.GitDagBundle",
+        "kwargs": {"repo_url": str(folder / "repository"), "tracking_ref": "main"},
+    }
+    bundles = [
+        {"name": name, "classpath": "dag_factory.FlowBundle", "kwargs": {"refresh_interval": 2, **behind}}
+        for name, behind in {"flows": {}, "git_flows": {"bundle": git}}.items()
+    ]
+    airflow = ScenarioAirflow(
         server,
-        bundles=[bundle],
+        bundles=bundles,
         settings={**SETTINGS, **(settings or {})},
         components=(*COMPONENTS, "triggerer"),
         packages=packages,
@@ -76,8 +109,12 @@ def behaviour_instance(
     config.mkdir()
     policy = _POLICY.replace("{path!r}", repr(str(callbacks_file(airflow))))
     (config / "airflow_local_settings.py").write_text(policy, encoding="utf-8")
-    with airflow:
-        yield airflow
+    airflow.repository = Repository(folder / "repository")
+    try:
+        with airflow:
+            yield airflow
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def callbacks_file(airflow: AirflowInstance) -> Path:

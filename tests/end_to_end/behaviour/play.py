@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 
-from tests.end_to_end.airflow_instance import AirflowError, AirflowInstance
+from tests.end_to_end.airflow_instance import AirflowError
 from tests.end_to_end.behaviour.actions import ACTIONS, ActionFailed, end_of_command, kill
+from tests.end_to_end.behaviour.instance import ScenarioAirflow
 from tests.end_to_end.behaviour.ledger import Ledger, Row
 from tests.end_to_end.behaviour.observer import Look, Observer, RunLook, TaskLook
 from tests.end_to_end.behaviour.scenario import (
@@ -39,7 +38,7 @@ class Play:
     """
 
     def __init__(
-        self, scenario: Scenario, airflow: AirflowInstance, observer: Observer, ledger: Ledger
+        self, scenario: Scenario, airflow: ScenarioAirflow, observer: Observer, ledger: Ledger
     ) -> None:
         self.scenario = scenario
         self.flow = scenario.name
@@ -107,10 +106,7 @@ class Play:
 
     def write_flow(self, text: str) -> None:
         """Put another version of the flow in place; the next event waits until Airflow knows it."""
-        path = flow_file(self.airflow, self.flow)
-        draft = path.with_suffix(".part")
-        draft.write_text(text, encoding="utf-8")
-        os.replace(draft, path)
+        self.airflow.put_flow(self.flow, text, versioned=self.scenario.versioned)
         self._awaited_version = self._version + 1
 
     def step(self, look: Look) -> bool:
@@ -307,8 +303,3 @@ class Play:
             for name, run in self.seen.runs.items()
         )
         return f"{self._event} of {len(self.scenario.events)} events done; {runs or 'no run'}"
-
-
-def flow_file(airflow: AirflowInstance, flow: str) -> Path:
-    """Return the path of a flow's spec."""
-    return airflow.dags / f"{flow}.flow.yaml"

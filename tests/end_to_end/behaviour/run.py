@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.end_to_end.airflow_instance import AirflowInstance
+from tests.end_to_end.behaviour.instance import ScenarioAirflow
 from tests.end_to_end.behaviour.scenario import Scenario, Seen
 from tests.end_to_end.behaviour.stage import Stage
 
 
 def run_scenarios(
-    airflow: AirflowInstance, scenarios: Sequence[Scenario], *, at_once: int = 10, logs: Path | None = None
+    airflow: ScenarioAirflow, scenarios: Sequence[Scenario], *, at_once: int = 10, logs: Path | None = None
 ) -> list[Seen]:
     """Run scenarios to their ends.
 

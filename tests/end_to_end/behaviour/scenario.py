@@ -216,6 +216,7 @@ class Scenario:
     :param runs: run name -> what is expected of it
     :param orders: what is expected of the order of things
     :param shows: cells of the truth table that it stands for
+    :param versioned: its spec lies in Git, so that its runs keep to the version that they began with
     :param timeout: seconds that it may take in all
     """
 
@@ -229,6 +230,7 @@ class Scenario:
     runs: Mapping[str, RunExpected] = field(default_factory=dict)
     orders: tuple[Order, ...] = ()
     shows: tuple[str, ...] = ()
+    versioned: bool = False
     timeout: float = 240
 
 

@@ -8,12 +8,12 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.end_to_end.airflow_instance import AirflowError, AirflowInstance
+from tests.end_to_end.airflow_instance import AirflowError
 from tests.end_to_end.behaviour.flow_text import flow_text, pool_name
-from tests.end_to_end.behaviour.instance import callback_counts
+from tests.end_to_end.behaviour.instance import ScenarioAirflow, callback_counts
 from tests.end_to_end.behaviour.ledger import Ledger
 from tests.end_to_end.behaviour.observer import Observer
-from tests.end_to_end.behaviour.play import Play, flow_file
+from tests.end_to_end.behaviour.play import Play
 from tests.end_to_end.behaviour.scenario import RunSeen, Scenario, Seen
 
 _LOOKS_EVERY = 0.4
@@ -31,11 +31,12 @@ class Stage:
     """
 
     def __init__(
-        self, airflow: AirflowInstance, scenarios: Sequence[Scenario], *, at_once: int, logs: Path | None
+        self, airflow: ScenarioAirflow, scenarios: Sequence[Scenario], *, at_once: int, logs: Path | None
     ) -> None:
         self._airflow = airflow
         self._scenarios = scenarios
         self._at_once = at_once
+        self._put: list[Scenario] = []
         self._logs = logs or Path(tempfile.mkdtemp(prefix="dms-behaviour-"))
         self._ledger = Ledger(airflow.server)
         self._observer = Observer(airflow.server, airflow.database, self._ledger)
@@ -53,8 +54,8 @@ class Stage:
             self._count_callbacks(plays)
             return [play.seen for play in plays]
         finally:
-            for scenario in self._scenarios:
-                flow_file(self._airflow, scenario.name).unlink(missing_ok=True)
+            for scenario in self._put:
+                self._airflow.put_flow(scenario.name, None, versioned=scenario.versioned)
             self._observer.close()
             self._ledger.close()
 
@@ -62,8 +63,8 @@ class Stage:
         for scenario in self._scenarios:
             for pool, slots in scenario.pools.items():
                 self._airflow.post("/pools", {"name": pool_name(scenario, pool), "slots": slots})
-            text = flow_text(scenario)
-            flow_file(self._airflow, scenario.name).write_text(text, encoding="utf-8")
+            self._airflow.put_flow(scenario.name, flow_text(scenario), versioned=scenario.versioned)
+            self._put.append(scenario)
         flows = {scenario.name for scenario in self._scenarios}
 
         def all_known() -> bool:
