@@ -12,10 +12,11 @@ from airflow.models.taskinstance import TaskInstance
 from sqlalchemy import select
 
 from dms_provider.operations.errors import Refused
-from dms_provider.operations.runs import ENDED, decided, state_of
+from dms_provider.operations.runs import ENDED, state_of
 from dms_provider.policies import run_tables
 from dms_provider.policies.rules import OUTCOME_TASK_ID, FlowPolicies, is_node
 from dms_provider.policies.selection import downstream, not_selected
+from dms_provider.variables.run_conf import RunConf, RunConfError, read_run_conf
 
 if TYPE_CHECKING:
     from airflow.models.dagrun import DagRun
@@ -53,12 +54,11 @@ def restore(run: DagRun, session: Session) -> None:
 def nodes_to_restore(run: DagRun, dag: SerializedDAG, session: Session) -> list[str]:
     """Return the nodes that a restore of a run would run, sorted."""
     graph = run_tables.graph_of(dag)
-    said = decided(run)
-    node, from_node = said.get("node"), said.get("from_node")
+    asked = _asked(run)
     passed_over = run_tables.skipped_by_conditions(run, session)
-    passed_over |= not_selected(graph, node=node, from_node=from_node)
-    if node is not None:
-        passed_over |= downstream(graph, node)
+    passed_over |= not_selected(graph, node=asked.node, from_node=asked.from_node)
+    if asked.node is not None:
+        passed_over |= downstream(graph, asked.node)
     return [
         task_id
         for task_id, state in _states(run, session).items()
@@ -84,7 +84,7 @@ def _check_can_restart(run: DagRun, dag: SerializedDAG, session: Session) -> Non
         raise Refused(f"run {run.run_id} is {state_of(run)}: stop it first, or wait for its end")
     outcome: Any = dag.get_task(OUTCOME_TASK_ID)
     policies = FlowPolicies.from_json(outcome.policies)
-    if policies.concurrency != "skip" or decided(run).get("dry_run") is True:
+    if policies.concurrency != "skip" or _asked(run).dry_run:
         return
     going = [other.run_id for other in run_tables.other_runs(run, session) if other.started is not None]
     if going:
@@ -92,6 +92,13 @@ def _check_can_restart(run: DagRun, dag: SerializedDAG, session: Session) -> Non
             f"run {', '.join(sorted(going))} of {run.dag_id} is going, and the flow's concurrency policy is"
             " skip: wait for its end, or stop it first"
         )
+
+
+def _asked(run: DagRun) -> RunConf:
+    try:
+        return read_run_conf(run.conf)
+    except RunConfError:
+        return RunConf()
 
 
 def _states(run: DagRun, session: Session) -> dict[str, str | None]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.models.dagrun import DagRun
 from sqlalchemy import func, select
 
-from dms_provider.operations.errors import NotKnown
+from dms_provider.operations.errors import NotKnown, Refused
 from dms_provider.variables.run_times import run_times
 
 if TYPE_CHECKING:
@@ -77,18 +77,23 @@ def start_run(flow: KnownFlow, asked: Mapping[str, Any], session: Session) -> Da
 
     :param asked: of the run: its conf below ``dms``
     :return: the run, in state ``queued`` once the session is committed
+    :raises Refused: Airflow makes no such run of the DAG
     """
     from airflow.api.common.trigger_dag import trigger_dag
+    from airflow.exceptions import DagRunAlreadyExists
     from airflow.utils.types import DagRunTriggeredByType
 
     from dms_provider.operations.person import person
 
-    run = trigger_dag(
-        flow.flow_id,
-        triggered_by=DagRunTriggeredByType.CLI,
-        triggering_user_name=person(),
-        conf={"dms": dict(asked)} if asked else None,
-        session=session,
-    )
+    try:
+        run = trigger_dag(
+            flow.flow_id,
+            triggered_by=DagRunTriggeredByType.CLI,
+            triggering_user_name=person(),
+            conf={"dms": dict(asked)} if asked else None,
+            session=session,
+        )
+    except (ValueError, DagRunAlreadyExists) as error:
+        raise Refused(f"Airflow makes no such run of {flow.flow_id}: {error}") from None
     assert run is not None
     return run

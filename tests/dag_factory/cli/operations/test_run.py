@@ -188,3 +188,11 @@ def test_the_audit_log_has_it(dms: Dms, metadata: Metadata) -> None:
     with create_session() as session:
         entries = session.scalars(select(Log).where(Log.event == "cli_dms_run", Log.dag_id == "daily")).all()
     assert entries
+
+
+def test_airflow_may_allow_no_such_runs(dms: Dms, metadata: Metadata) -> None:
+    metadata.set_flow(allowed_run_types=["scheduled"])
+    outcome = dms("run", "daily")
+    assert outcome.status == 1
+    assert "Airflow makes no such run of daily" in outcome.err
+    assert metadata.runs() == []
