@@ -124,6 +124,8 @@ class AirflowInstance:
             "LOGGING__LOGGING_LEVEL": "INFO",
             "SCHEDULER__ENABLE_HEALTH_CHECK": "False",
             "USAGE_DATA_COLLECTION__ENABLED": "False",
+            # on a busy machine Airflow loses a task whose start is not confirmed within the default 5 s
+            "WORKERS__EXECUTION_API_TIMEOUT": "60",
         }
 
     def __enter__(self) -> AirflowInstance:

@@ -20,6 +20,8 @@ STORIES = Path(__file__).with_name("stories")
 NODE = {
     "type": "single_instance_sql",
     "database": "warehouse",
+    # for workers that the machine has been too busy to start
+    "retry": {"count": "2", "interval": "1s"},
     "sql": "INSERT INTO runs VALUES ('${flow_id}', '${run_id}', '${business_time}')",
 }
 TABLE = "CREATE TABLE runs (flow TEXT, run_id TEXT, business_time TEXT)"
