@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 from random import Random
@@ -55,6 +56,14 @@ def case(seed: int) -> Case:
         if len(found) == (1 if seed % 5 == 0 else _DRAWN):
             break
     return max(found, key=_worth)
+
+
+def quick_cases(seeds: Iterable[int], of_each_pair: int) -> list[Case]:
+    """Return the cases of some seeds with the fewest tries, the same number for each pair of policies."""
+    pairs: dict[tuple[str, str], list[Case]] = {}
+    for one in map(case, seeds):
+        pairs.setdefault((one.error_handling, one.concurrency), []).append(one)
+    return [one for cases in pairs.values() for one in sorted(cases, key=tries)[:of_each_pair]]
 
 
 def _worth(one: Case) -> float:
