@@ -7,14 +7,15 @@ import inspect
 import json
 from datetime import timedelta
 from pkgutil import resolve_name
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from dms_provider.dialects import CONN_TYPES, dialect
+from dms_provider.policies.rules import Concurrency, ErrorHandling, FlowPolicies
 from dms_provider.sessions.source import SourceError, open_source
 from dms_provider.sessions.table import SOURCE_TYPES
-from dms_provider.variables.run_conf import read_run_conf
+from dms_provider.variables.run_conf import WRITTEN_BY_THE_SCHEDULER, RunConfError, read_run_conf
 from dms_provider.variables.run_times import parse_time
 from dms_provider.variables.values import Data
 from tests.docs.markdown import DMS_PROVIDER, DOCUMENTS, Example, examples, tables_with
@@ -68,6 +69,34 @@ def test_a_conf_says_what_it_means(example: Example) -> None:
     assert {name: value.elements for name, value in conf.outputs.items()} == {
         name: (None if value is None else str(value),) for name, value in given["dms"]["outputs"].items()
     }
+
+
+def keys_in_table(*headings: str) -> list[str]:
+    (table,) = tables_with(DMS_PROVIDER, *headings)
+    return [key.strip(" `") for row in table.rows for key in row[0].split(",")]
+
+
+def test_the_keys_of_a_conf() -> None:
+    given = keys_in_table("key", "type", "does")
+    assert sorted(given) == ["business_time", "dry_run", "from_node", "node", "outputs"]
+    written = keys_in_table("key", "says")
+    assert sorted(written) == sorted({*WRITTEN_BY_THE_SCHEDULER, "business_time"})
+    for key in (*given, *written):
+        with pytest.raises(RunConfError, match=f"{key}: expected"):
+            read_run_conf({"dms": {key: 1.5}})
+
+
+def test_the_arguments_of_policies() -> None:
+    (table,) = tables_with(DMS_PROVIDER, "argument of `FlowPolicies`", "default", "values")
+    defaults = FlowPolicies().to_json()
+    assert {row[0]: row[1] for row in table.rows} == {
+        name: "none" if name == "pools" else default for name, default in defaults.items()
+    }
+    for name, choices in (("error_handling", ErrorHandling), ("concurrency", Concurrency)):
+        (row,) = (row for row in table.rows if row[0] == name)
+        others = [value.strip(" `") for value in row[2].split(",")]
+        assert [row[1], *others] == sorted([row[1], *others], key=get_args(choices).index)
+        assert {row[1], *others} == set(get_args(choices))
 
 
 @pytest.mark.parametrize("example", of("extra"), ids=str)
