@@ -40,7 +40,7 @@ import os
 
 def _note(kind):
     def note(context):
-        line = json.dumps({"kind": kind, "flow": context["dag"].dag_id, "run": context["dag_run"].run_id})
+        line = json.dumps({"kind": kind, "flow": context["dag"].dag_id, "run": context["run_id"]})
         file = os.open({path!r}, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         os.write(file, (line + "\\n").encode())
         os.close(file)
