@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG
+from airflow.sdk.configuration import conf
 
 from dag_factory.builder.docs import flow_docs, flow_tags
 from dag_factory.builder.nodes import WORK
@@ -48,6 +50,7 @@ def build_dag(validated: Validated, *, draft: bool = False, for_task: bool = Fal
         params=trigger_form(flow) if not for_task and is_wanted() else None,
         tags=flow_tags(flow, draft=draft),
         auto_register=False,
+        **_settings(),
     )
     scope = FlowScope(
         timezone=flow.schedule.timezone if flow.schedule else FlowScope.timezone,
@@ -71,6 +74,16 @@ def build_dag(validated: Validated, *, draft: bool = False, for_task: bool = Fal
         FlowPolicies(flow.error_handling, flow.concurrency, flow.mode_2_scope, scope.timezone, flow.pools),
     )
     return dag
+
+
+@cache
+def _settings() -> dict[str, Any]:
+    """Return what Airflow's configuration says of every DAG; a DAG that is not told reads it anew."""
+    return {
+        "max_active_tasks": conf.getint("core", "max_active_tasks_per_dag"),
+        "max_consecutive_failed_dag_runs": conf.getint("core", "max_consecutive_failed_dag_runs_per_dag"),
+        "disable_bundle_versioning": conf.getboolean("dag_processor", "disable_bundle_versioning"),
+    }
 
 
 def _task(node_id: str, node: Node, flow: Flow, scope: FlowScope, validated: Validated) -> BaseOperator:

@@ -34,7 +34,8 @@ def apply_policies(dag: DAG, policies: FlowPolicies) -> None:
                 # what is not run because of a condition, or of the kind of run, is skipped by name
                 node.trigger_rule = TriggerRule.NONE_FAILED
             node.policies = policies
-            node.answers_failure = node.task_id in answers
+            if node.task_id in answers:
+                node.answers_failure = True
     add_helpers(dag, nodes, policies, answers)
 
 
