@@ -68,22 +68,27 @@ def graph_if_another(
 ) -> dict[str, list[str]] | None:
     """Return the graph of the flow as it is for an earlier run, if that is another one.
 
+    A run that is not pinned to a version of its bundle was started with one version of the flow and goes on
+    with the newest: what is downstream in either counts.
+
     :param graph: of the flow as it is for ``dag_run``
     """
     of_earlier = select(DagRun).where(DagRun.dag_id == dag_run.dag_id, DagRun.run_id == earlier_run)
     earlier = session.scalar(of_earlier)
-    if earlier is None or _pinned_to(earlier) == _pinned_to(dag_run):
+    if earlier is None or earlier.created_dag_version_id == dag_run.created_dag_version_id:
         return None
     from airflow.models.dagbag import DBDagBag
 
-    dag = DBDagBag(load_op_links=False).get_dag_for_run(earlier, session=session)
-    found = graph_of(dag) if dag else None
-    return None if found == graph else found
-
-
-def _pinned_to(dag_run: DagRun) -> Any:
-    """Return the version of the flow that a run keeps; ``None`` if it always has the newest."""
-    return dag_run.created_dag_version_id if dag_run.bundle_version else None
+    versions = DBDagBag(load_op_links=False)
+    dags = [versions.get_dag_for_run(earlier, session=session)]
+    if earlier.created_dag_version_id is not None:
+        dags.append(versions.get_dag(earlier.created_dag_version_id, session=session))
+    below: dict[str, set[str]] = {}
+    for dag in dags:
+        for node, children in graph_of(dag).items() if dag else ():
+            below.setdefault(node, set()).update(children)
+    found = {node: sorted(children) for node, children in below.items()}
+    return None if found in ({}, graph) else found
 
 
 def starting_run(dag_run: DagRun, earlier_run: str | None, session: Session) -> StartingRun:
