@@ -124,7 +124,7 @@ def _as_given(conf: Any, *, has_run_before: bool) -> dict[str, Any]:
     """Return the conf of a run without what is decided now: whoever triggers it may have copied another's."""
     if not isinstance(conf, Mapping) or not isinstance(conf.get("dms"), Mapping):
         return dict(conf) if isinstance(conf, Mapping) else {}
-    kept = _KEPT if has_run_before else ()
+    kept = (*_KEPT, "kind") if has_run_before else ()
     return with_said(conf, **dict.fromkeys(key for key in WRITTEN_BY_THE_SCHEDULER if key not in kept))
 
 
@@ -182,6 +182,8 @@ def _coupling(dag_run: DagRun, concurrency: Concurrency, conf: RunConf, session:
 
 
 def _kind(dag_run: DagRun, conf: RunConf) -> str:
+    if conf.kind is not None:
+        return conf.kind
     run_type = str(dag_run.run_type)
     if conf.dry_run:
         return "dry_run"
