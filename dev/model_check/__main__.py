@@ -12,9 +12,11 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
-from dev.model_check.faults import FAULTS, NEEDED, Fault, faulty_packages
-from dev.services import PostgresServer, Server
+from dev.model_check.faults import FAULTS, NEEDED, Fault, put_into
+from dev.services import PostgresServer
+from tests.end_to_end.airflow_instance import AirflowInstance
 from tests.end_to_end.model.cases import Case
 from tests.end_to_end.model.generator import case
 from tests.end_to_end.model.play import Verdict
@@ -63,11 +65,12 @@ def check_faults(faults: Sequence[Fault], candidates: Sequence[Case], count: int
     :return: how many were found
     """
     found: list[Fault] = []
-    with PostgresServer() as server:
+    with PostgresServer() as server, model_instance(server) as airflow:
         for fault in faults:
             began = time.monotonic()
             cases = fault.cases(candidates, count)
-            verdict = _first_difference(server, fault, cases, at_once)
+            put_into(airflow, fault)
+            verdict = _first_difference(airflow, fault, cases, at_once)
             seconds = time.monotonic() - began
             if verdict is None:
                 print(f"NOT FOUND  {fault.name} ({fault.kind}): {len(cases)} cases agree, {seconds:.0f} s")
@@ -79,11 +82,15 @@ def check_faults(faults: Sequence[Fault], candidates: Sequence[Case], count: int
     return len(found)
 
 
-def _first_difference(server: Server, fault: Fault, cases: Sequence[Case], at_once: int) -> Verdict | None:
-    with faulty_packages(fault) as packages, model_instance(server, packages=packages) as airflow:
-        verdicts = play_cases(
-            airflow, cases, at_once=at_once, patience=FAULT_PATIENCE, stop_at_first_difference=True
-        )
+def _first_difference(
+    airflow: AirflowInstance, fault: Fault, cases: Sequence[Case], at_once: int
+) -> Verdict | None:
+    for spec in airflow.dags.iterdir():
+        spec.unlink()
+    flows = [replace(one, name=f"{fault.name}_{one.seed}") for one in cases]
+    verdicts = play_cases(
+        airflow, flows, at_once=at_once, patience=FAULT_PATIENCE, stop_at_first_difference=True
+    )
     return next((verdict for verdict in verdicts if verdict.differences), None)
 
 

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import itertools
 import shutil
-import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.end_to_end.airflow_instance import PACKAGES, REPOSITORY
+from tests.end_to_end.airflow_instance import PACKAGES, REPOSITORY, AirflowInstance
 from tests.end_to_end.model.cases import Case
 from tests.end_to_end.model.situations import situations
 
 NEEDED = 14
 """So many of the faults must be found."""
 
+_COMPONENTS = ("scheduler", "dag-processor", "triggerer")
 _POLICIES = "dms_provider/policies"
 _OPERATORS = "dms_provider/operators"
 
@@ -62,18 +61,36 @@ class Fault:
             path.write_text(text.replace(old, new), encoding="utf-8")
 
 
-@contextmanager
-def faulty_packages(fault: Fault) -> Iterator[Path]:
-    """Give a folder with a copy of the packages that has the fault."""
-    folder = Path(tempfile.mkdtemp(prefix="dms-fault-"))
-    try:
-        for package in PACKAGES:
-            ignored = shutil.ignore_patterns("__pycache__")
-            shutil.copytree(REPOSITORY / package, folder / package, ignore=ignored)
-        fault.apply(folder)
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+def put_into(airflow: AirflowInstance, fault: Fault) -> None:
+    """Let an Airflow go on with the packages of the checkout and one fault in its copy of them.
+
+    :param airflow: its API server stays as it is: no policy is obeyed there
+    :raises FaultDoesNotFit: the product has changed since the fault was written
+    """
+    for component in _COMPONENTS:
+        airflow.end(component, kill=True)
+    copy_packages(airflow.home / "packages", fault)
+    with airflow.server.connect(dbname=airflow.database, autocommit=True) as connection:
+        connection.execute("UPDATE job SET state = 'failed' WHERE state = 'running'")
+        for component in _COMPONENTS:
+            airflow.launch(component)
+        running = "SELECT count(DISTINCT job_type) FROM job WHERE state = 'running'"
+        airflow.wait_for(
+            lambda: connection.execute(running).fetchone()[0] >= len(_COMPONENTS),
+            "the components with a fault",
+        )
+
+
+def copy_packages(folder: Path, fault: Fault) -> None:
+    """Put the packages of the checkout into a folder, with a fault.
+
+    :raises FaultDoesNotFit: the product has changed since the fault was written
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    for package in PACKAGES:
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(REPOSITORY / package, folder / package, ignore=ignored)
+    fault.apply(folder)
 
 
 FAULTS = (

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import compileall
+from pathlib import Path
 
 import pytest
 
-from dev.model_check.faults import FAULTS, NEEDED, Fault, faulty_packages
+from dev.model_check.faults import FAULTS, NEEDED, Fault, copy_packages
 from tests.end_to_end.airflow_instance import REPOSITORY
 from tests.end_to_end.model.generator import case
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
-def test_a_fault_changes_a_copy_of_the_product(fault: Fault) -> None:
-    with faulty_packages(fault) as packages:
-        for file, old, new in fault.changes:
-            assert (REPOSITORY / file).read_text(encoding="utf-8").count(old) == 1
-            changed = (packages / file).read_text(encoding="utf-8")
-            assert old not in changed
-            assert new in changed
-            assert compileall.compile_file(packages / file, quiet=2)
-    assert not packages.exists()
+def test_a_fault_changes_a_copy_of_the_product(fault: Fault, tmp_path: Path) -> None:
+    copy_packages(tmp_path / "packages", fault)
+    for file, old, new in fault.changes:
+        assert (REPOSITORY / file).read_text(encoding="utf-8").count(old) == 1
+        changed = tmp_path / "packages" / file
+        assert old not in changed.read_text(encoding="utf-8")
+        assert new in changed.read_text(encoding="utf-8")
+        assert compileall.compile_file(changed, quiet=2)
 
 
 def test_faults_are_of_different_kinds() -> None:

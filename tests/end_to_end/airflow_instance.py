@@ -58,7 +58,6 @@ class AirflowInstance:
         folder
     :param settings: further settings, ``SECTION__KEY`` -> value; they win over :data:`QUICK`
     :param components: which of Airflow's components to start, by their commands
-    :param packages: folder of the packages that it runs a copy of
     """
 
     def __init__(
@@ -68,10 +67,8 @@ class AirflowInstance:
         bundles: list[dict[str, Any]] | None = None,
         settings: Mapping[str, str] | None = None,
         components: tuple[str, ...] = COMPONENTS,
-        packages: Path = REPOSITORY,
     ) -> None:
         self._server = database_server
-        self._packages = packages
         self._components = components
         self._processes: dict[str, ServerProcess] = {}
         self._database = f"airflow_{secrets.token_hex(4)}"
@@ -155,7 +152,7 @@ class AirflowInstance:
         self.logs.mkdir(exist_ok=True)
         # its processes import when they need something: an edit meanwhile would give them parts of two states
         for package in PACKAGES:
-            shutil.copytree(self._packages / package, self.home / "packages" / package, dirs_exist_ok=True)
+            shutil.copytree(REPOSITORY / package, self.home / "packages" / package, dirs_exist_ok=True)
         self._make_database()
         self._migrate()
         for component in self._components:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from dev.services import Server
 from tests.dag_factory.discovery.repository import Repository
-from tests.end_to_end.airflow_instance import COMPONENTS, REPOSITORY, AirflowInstance
+from tests.end_to_end.airflow_instance import COMPONENTS, AirflowInstance
 from tests.end_to_end.behaviour.ledger import CONNECTION
 
 SETTINGS = {
@@ -80,13 +80,12 @@ class ScenarioAirflow(AirflowInstance):
 
 @contextmanager
 def behaviour_instance(
-    server: Server, settings: Mapping[str, str] | None = None, *, packages: Path = REPOSITORY
+    server: Server, settings: Mapping[str, str] | None = None
 ) -> Iterator[ScenarioAirflow]:
     """Start an Airflow for scenarios: with a triggerer, flow specs as DAGs, and callbacks that are counted.
 
     :param server: a running PostgreSQL; Airflow's database lies in it, and the nodes work in it
     :param settings: further settings of Airflow, ``SECTION__KEY`` -> value
-    :param packages: folder of the packages that it runs a copy of
     """
     folder = Path(tempfile.mkdtemp(prefix="dms-flows-"))
     git = {
@@ -102,7 +101,6 @@ def behaviour_instance(
         bundles=bundles,
         settings={**SETTINGS, **(settings or {})},
         components=(*COMPONENTS, "triggerer"),
-        packages=packages,
     )
     airflow.environment[f"AIRFLOW_CONN_{CONNECTION.upper()}"] = server.airflow_uri
     config = airflow.home / "config"

@@ -179,14 +179,15 @@ class Play:
         else:
             self.verdict.differences += broken(self._case, self.verdict.runs)
         if differences:
-            self._clear_up()
+            self.give_up()
 
     def look_again(self) -> None:
         """Compare once more, long after the end: what is called twice may be called late."""
         if not self.verdict.differences:
             self.verdict.differences += [f"later: {text}" for text in broken(self._case, self.verdict.runs)]
 
-    def _clear_up(self) -> None:
+    def give_up(self) -> None:
+        """End what is still going."""
         self._ledger.end_all(self._case.name)
         for run in self.verdict.runs:
             if not run.is_over:

@@ -7,10 +7,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 from dev.services import Server
-from tests.end_to_end.airflow_instance import REPOSITORY, AirflowInstance
+from tests.end_to_end.airflow_instance import AirflowInstance
 from tests.end_to_end.behaviour.instance import behaviour_instance
 from tests.end_to_end.model.cases import Case
 from tests.end_to_end.model.ledger import WORK, Ledger
@@ -38,13 +37,12 @@ _REPEATS = 2
 
 
 @contextmanager
-def model_instance(server: Server, *, packages: Path = REPOSITORY) -> Iterator[AirflowInstance]:
+def model_instance(server: Server) -> Iterator[AirflowInstance]:
     """Start an Airflow for cases.
 
     :param server: a running PostgreSQL
-    :param packages: folder of the packages that it runs a copy of
     """
-    with behaviour_instance(server, SETTINGS, packages=packages) as airflow:
+    with behaviour_instance(server, SETTINGS) as airflow:
         yield airflow
 
 
@@ -93,6 +91,8 @@ def play_cases(
                 done.append(play)
                 report(play.verdict)
             if stop_at_first_difference and any(play.verdict.differences for play in done):
+                for play in going:
+                    play.give_up()
                 break
             time.sleep(_LOOK_SECONDS)
         observer.look(play.name for play in done)
