@@ -113,8 +113,8 @@ FAULTS = (
         (
             (
                 f"{_POLICIES}/run_start.py",
-                "            dag_run.set_state(DagRunState.SUCCESS)\n",
-                "",
+                "conf=with_said(given, **decided), state=DagRunState.SUCCESS)",
+                "conf=with_said(given, **decided))",
             ),
         ),
     ),
