@@ -172,9 +172,9 @@ FAULTS = (
         "complete_running_tasks: an answer begins after a failure",
         (
             (
-                f"{_POLICIES}/dag.py",
-                "node.answers_failure = node.task_id in answers",
-                "node.answers_failure = False",
+                f"{_POLICIES}/rules.py",
+                "return self.holds_back and (self.stops or not answers_failure)",
+                "return self.holds_back",
             ),
         ),
     ),
