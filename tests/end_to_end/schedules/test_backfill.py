@@ -50,7 +50,8 @@ def test_slots_from_the_first_to_the_last(moved_airflow: MovedAirflow, written_d
 
     # the scheduler closes a backfill up to 30 s after its last run, and there can be only one at a time
     (created,) = airflow.get("/backfills", dag_id="enabled")["backfills"]
-    airflow.client.put(f"/backfills/{created['id']}/cancel").raise_for_status()
+    answer = airflow.client.put(f"/backfills/{created['id']}/cancel")
+    assert answer.status_code in (200, 409), answer.text  # 409: it is closed already
     _backfill(airflow, "enabled", "completed")
     airflow.wait_until_quiet(airflow.clock.now())
     assert runs_made(airflow, written_down, "enabled") == _expected(2)
