@@ -9,6 +9,8 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -79,20 +81,25 @@ class Dms:
     def __init__(self, airflow: AirflowInstance) -> None:
         self._airflow = airflow
 
-    def start(self, *words: str) -> subprocess.Popen[str]:
-        """Start a command that prints JSON."""
-        return subprocess.Popen(
+    @contextmanager
+    def started(self, *words: str) -> Iterator[subprocess.Popen[str]]:
+        """Start a command that prints JSON; at the end it is killed if it still runs."""
+        with subprocess.Popen(
             [sys.executable, "-m", "airflow", "dms", *words, "--output", "json"],
             env={**os.environ, **self._airflow.environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-        )
+        ) as command:
+            try:
+                yield command
+            finally:
+                command.kill()
 
     def __call__(self, *words: str, status: int = 0) -> Any:
         """Run a command to its end; return the JSON document that is all of its standard output."""
-        with self.start(*words) as command:
-            out, err = command.communicate(timeout=PATIENCE)
+        with self.started(*words) as command:
+            out, err = command.communicate(timeout=2 * PATIENCE)
         assert command.returncode == status, err
         self.said = err
         return json.loads(out) if out else None
@@ -159,7 +166,7 @@ def test_a_range_fails_and_is_restored_rerun_and_set_to_success(
 def test_a_run_in_the_way_is_named_and_stopped(airflow: AirflowInstance, warehouse: Path) -> None:
     publish(airflow, long=LONG)
     dms = Dms(airflow)
-    with dms.start("run", "long", "--wait") as waiting:
+    with dms.started("run", "long", "--wait") as waiting:
         airflow.wait_for(lambda: airflow.get("/dags/long/dagRuns")["dag_runs"], "the first run")
         first = airflow.get("/dags/long/dagRuns")["dag_runs"][0]["dag_run_id"]
         airflow.wait_for(
