@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import pairwise
 from typing import Literal
 
 from dms_provider.policies.rules import Concurrency
@@ -88,15 +89,15 @@ def couple(concurrency: Concurrency, run: StartingRun, others: Sequence[OtherRun
     """
     if concurrency == "ignore":
         return UNCOUPLED
+    others = _with_dates_in_a_row(run, others)
     if concurrency == "skip":
         return _skip(run, others)
     waits: Waits = "same_node" if concurrency == "parallel_mode_1" else "same_node_and_downstream"
     free = _not_waiting_for(run.run_id, others)
     newest = _newest(free)
     if (before := _date_before(run, free)) is not None:
-        # a run that has come in between, and waits for that date itself, is waited for in its place
-        last = newest if newest is not None and _waits_for(newest, before, free) else before
-        return Coupling(earlier_run=last.run_id, waits=waits)
+        last = _after_the_date_before(before, newest, free)
+        return Coupling(earlier_run=last.run_id, waits=waits) if last else UNCOUPLED
     waiting = {other.run_id for other in others} - {other.run_id for other in free} | {run.run_id}
     if run.earlier_run is not None and run.earlier_run not in waiting:
         return Coupling(earlier_run=run.earlier_run, waits=waits)
@@ -116,9 +117,8 @@ def _skip(run: StartingRun, others: Sequence[OtherRun]) -> Coupling:
     newest = _newest(free)
     if newest is not None and not _goes_after(run, others):
         return Coupling(skipped_for=newest.run_id)
-    if before is not None and before.started is None:
-        newest = before
-    return Coupling(earlier_run=newest.run_id, waits="whole_run", let_go=let_go) if newest else UNCOUPLED
+    last = _after_the_date_before(before, newest, free)
+    return Coupling(earlier_run=last.run_id, waits="whole_run", let_go=let_go) if last else UNCOUPLED
 
 
 def _goes_after(run: StartingRun, others: Sequence[OtherRun]) -> bool:
@@ -142,8 +142,13 @@ def _not_waiting_for(run_id: str, others: Sequence[OtherRun]) -> list[OtherRun]:
     return [other for other in others if other.run_id not in waiting]
 
 
-def _waits_for(other: OtherRun, earlier: OtherRun, others: Sequence[OtherRun]) -> bool:
-    return other not in _not_waiting_for(earlier.run_id, others)
+def _after_the_date_before(
+    before: OtherRun | None, newest: OtherRun | None, others: Sequence[OtherRun]
+) -> OtherRun | None:
+    """Return the run to wait for: the date before, or one that came in between and waits for it itself."""
+    if before is None or (newest is not None and newest not in _not_waiting_for(before.run_id, others)):
+        return newest
+    return before
 
 
 def _newest(others: Sequence[OtherRun]) -> OtherRun | None:
@@ -152,6 +157,23 @@ def _newest(others: Sequence[OtherRun]) -> OtherRun | None:
     waited_for = {other.earlier_run for *_, other in going}
     last = [found for found in going if found[-1].run_id not in waited_for] or going
     return max(last, key=lambda found: found[:3])[-1] if last else None
+
+
+def _with_dates_in_a_row(run: StartingRun, others: Sequence[OtherRun]) -> Sequence[OtherRun]:
+    """Return the runs with those that have not started coupled to the date before, as they will be."""
+    row = sorted(
+        [(run.place, run.run_id)]
+        + [(other.place, other.run_id) for other in others if other.backfill == run.backfill]
+    )
+    if run.backfill is None or len(row) == 1:
+        return others
+    before = {later: earlier for (_, earlier), (_, later) in pairwise(row)}
+    return [
+        replace(other, earlier_run=before[other.run_id])
+        if other.started is None and other.run_id in before
+        else other
+        for other in others
+    ]
 
 
 def _date_before(run: StartingRun, others: Sequence[OtherRun]) -> OtherRun | None:

@@ -281,6 +281,16 @@ class Stage:
                     .values(state=state, try_number=1)
                 )
 
+    def set_columns(self, flow: str, run_id: str, node: str, **columns: Any) -> None:
+        """Change what Airflow has stored of a node of a run."""
+        with create_session(scoped=False) as session:
+            session.execute(
+                update(TaskInstance)
+                .where(TaskInstance.dag_id == flow, TaskInstance.run_id == run_id)
+                .where(TaskInstance.task_id == node)
+                .values(**columns)
+            )
+
     def clear(
         self, flow: str, run_id: str, *nodes: str, only_failed: bool = False, downstream: bool = True
     ) -> None:
