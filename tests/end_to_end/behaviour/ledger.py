@@ -12,7 +12,7 @@ from tests.end_to_end.behaviour.scenario import ALWAYS, Behaviour
 CONNECTION = "ledger"
 """Airflow connection id of the database."""
 
-LONGEST = 120
+LONGEST = 300
 """Seconds after which a node that hangs, or waits for what does not come, fails by itself."""
 
 _NEVER = 1_000_000

@@ -231,7 +231,7 @@ class Scenario:
     orders: tuple[Order, ...] = ()
     shows: tuple[str, ...] = ()
     versioned: bool = False
-    timeout: float = 240
+    timeout: float = 400
 
 
 @dataclass
