@@ -1,0 +1,1 @@
+"""What the policies of flows cost while they run, beside plain Airflow."""
