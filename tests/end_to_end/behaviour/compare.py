@@ -109,7 +109,9 @@ def _of_order(seen: Seen, order: Order) -> str | None:
     assert later is not None
     assert earlier is not None
     took = later - earlier
-    if took < 0 or (order.within is not None and took > order.within):
+    # what has left the server was last seen there before it left
+    too_early = took < 0 and order.later.what != "gone"
+    if too_early or (order.within is not None and took > order.within):
         return f"expected: {order}; but it was {took:.1f} s after it"
     return None
 

@@ -25,7 +25,7 @@ from tests.end_to_end.behaviour.scenario import (
 _SETTLED = 2.5
 """Seconds for which all runs must be at their ends."""
 _STOPPED = 20.0
-"""Seconds after the end of its run in which the last statement of a node must have left the server."""
+"""Seconds after the end of its run in which a node must have left the database server and the triggerer."""
 
 
 class Play:
@@ -131,7 +131,8 @@ class Play:
 
     def close(self) -> None:
         """Take note of how its commands have ended, and stop what it still does on the server."""
-        for command in self.commands:
+        while self.commands:
+            command = self.commands.pop()
             problem = end_of_command(*command, kill_it=True)
             if problem and self.seen.problem is None:
                 self.seen.problem = problem
@@ -293,7 +294,8 @@ class Play:
             self._ended = time.time()
         if self._ended is None:
             return False
-        at_work = any(node.on_server for run in self.seen.runs.values() for node in run.nodes.values())
+        nodes = [node for run in self.seen.runs.values() for node in run.nodes.values()]
+        at_work = any(node.on_server or node.trigger for node in nodes)
         return time.time() - self._ended >= (_STOPPED if at_work else _SETTLED)
 
     def _where_it_stands(self) -> str:

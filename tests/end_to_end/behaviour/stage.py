@@ -17,7 +17,9 @@ from tests.end_to_end.behaviour.play import Play
 from tests.end_to_end.behaviour.scenario import RunSeen, Scenario, Seen
 
 _LOOKS_EVERY = 0.4
-_LAST_CALLBACKS = 30.0
+_KNOWN = 400.0
+"""Seconds in which Airflow must have found all specs."""
+_LAST_CALLBACKS = 120.0
 """Seconds after the last scenario in which a callback that is due must have been called."""
 
 
@@ -37,6 +39,7 @@ class Stage:
         self._scenarios = scenarios
         self._at_once = at_once
         self._put: list[Scenario] = []
+        self._known_by = time.monotonic() + _KNOWN
         self._logs = logs or Path(tempfile.mkdtemp(prefix="dms-behaviour-"))
         self._ledger = Ledger(airflow.server)
         self._observer = Observer(airflow.server, airflow.database, self._ledger)
@@ -46,14 +49,17 @@ class Stage:
 
         :return: what was seen, in the order of the scenarios
         """
+        plays: list[Play] = []
         try:
             self._ledger.set_up()
-            plays = [Play(each, self._airflow, self._observer, self._ledger) for each in self._scenarios]
+            plays += [Play(each, self._airflow, self._observer, self._ledger) for each in self._scenarios]
             self._set_up()
             self._play(plays)
             self._count_callbacks(plays)
             return [play.seen for play in plays]
         finally:
+            for play in plays:
+                play.close()
             for scenario in self._put:
                 self._airflow.put_flow(scenario.name, None, versioned=scenario.versioned)
             self._observer.close()
@@ -65,24 +71,31 @@ class Stage:
                 self._airflow.post("/pools", {"name": pool_name(scenario, pool), "slots": slots})
             self._airflow.put_flow(scenario.name, flow_text(scenario), versioned=scenario.versioned)
             self._put.append(scenario)
-        flows = {scenario.name for scenario in self._scenarios}
 
-        def all_known() -> bool:
-            missing = flows - self._observer.versions(flows).keys()
-            if missing and (errors := self._airflow.import_errors()):
+    def _known(self, waiting: Sequence[Play]) -> list[Play]:
+        """Return the scenarios whose flow Airflow knows.
+
+        :raises AirflowError: it has found a spec that it cannot read, or does not find one
+        """
+        versions = self._observer.versions([play.flow for play in waiting])
+        known = [play for play in waiting if play.flow in versions]
+        if len(known) < len(waiting):
+            if errors := self._airflow.import_errors():
                 raise AirflowError("\n".join(f"{name}: {text}" for name, text in errors.items()))
-            return not missing
-
-        self._airflow.wait_for(all_known, f"{len(flows)} flows to be known")
+            if time.monotonic() > self._known_by:
+                missing = ", ".join(sorted({play.flow for play in waiting} - versions.keys()))
+                raise AirflowError(f"not known after {_KNOWN:g} s: {missing}\n{self._airflow.log_tails()}")
+        return known
 
     def _play(self, plays: Sequence[Play]) -> None:
-        waiting = list(reversed(plays))
+        waiting = list(plays)
         on_stage: list[Play] = []
         while waiting or on_stage:
-            while waiting and len(on_stage) < self._at_once:
-                play = waiting.pop()
-                play.begin()
-                on_stage.append(play)
+            if free := self._at_once - len(on_stage) if waiting else 0:
+                for play in self._known(waiting)[:free]:
+                    waiting.remove(play)
+                    play.begin()
+                    on_stage.append(play)
             look = self._observer.look([play.flow for play in on_stage])
             for play in [play for play in on_stage if play.step(look)]:
                 on_stage.remove(play)
@@ -94,12 +107,16 @@ class Stage:
     def _count_callbacks(self, plays: Sequence[Play]) -> None:
         deadline = time.monotonic() + _LAST_CALLBACKS
         due = {
-            (play.flow, run.run_id, "success" if run.state == "success" else "failure")
+            (play.flow, run.run_id, kind): number
             for play in plays
             for name, run in play.seen.runs.items()
-            if run.state != "deleted" and any(expected_callbacks(play.scenario, name, run).values())
+            if run.state != "deleted"
+            for kind, number in expected_callbacks(play.scenario, name, run).items()
         }
-        while not due <= callback_counts(self._airflow).keys() and time.monotonic() < deadline:
+        while time.monotonic() < deadline:
+            counts = callback_counts(self._airflow)
+            if all(counts.get(key, 0) >= number for key, number in due.items()):
+                break
             time.sleep(0.5)
         for (flow, run_id, kind), number in callback_counts(self._airflow).items():
             for play in plays:
