@@ -31,6 +31,7 @@ def get_provider_info() -> dict[str, Any]:
                     "dms_provider.operators.single_instance_sql",
                     "dms_provider.operators.sql_assignment",
                     "dms_provider.operators.conditional_branch",
+                    "dms_provider.operators.helpers",
                 ],
             }
         ],
