@@ -17,7 +17,17 @@ from tests.end_to_end.airflow_instance import COMPONENTS, AirflowInstance
 _CALL = re.compile(rb"request finished[^\n]*?/execution/([\w/-]+)")
 _START = re.compile(rb"task-instances/[0-9a-f-]{36}/run\b")
 _BEAT = re.compile(rb"task-instances/[0-9a-f-]{36}/heartbeat\b")
-_PATIENT = {"WORKERS__EXECUTION_API_TIMEOUT": "60", "CORE__DAGBAG_IMPORT_TIMEOUT": "120"}
+_SETTINGS = {
+    "CORE__DAGBAG_IMPORT_TIMEOUT": "120",
+    "DAG_PROCESSOR__BUNDLE_REFRESH_CHECK_INTERVAL": "10",
+    "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "60",
+    "DAG_PROCESSOR__REFRESH_INTERVAL": "10",
+    "DAG_PROCESSOR__STALE_DAG_THRESHOLD": "300",
+    "SCHEDULER__PARSING_CLEANUP_INTERVAL": "60",
+    "WORKERS__EXECUTION_API_TIMEOUT": "60",
+    "WORKERS__MIN_HEARTBEAT_INTERVAL": "5",
+}
+"""As in production where tests are in a hurry, and patient with a machine that has other work."""
 _CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -122,7 +132,7 @@ def measured_airflow(
         behind = {name: {"path": f"{folder}/{name}"} for name in ("flows", "plain")}
         for kwargs in behind.values():
             Path(kwargs["path"]).mkdir()
-        flows = {"refresh_interval": 1, "bundle": {"classpath": local, "kwargs": behind["flows"]}}
+        flows = {"refresh_interval": 10, "bundle": {"classpath": local, "kwargs": behind["flows"]}}
         bundles: list[dict[str, Any]] = [
             {"name": "flows", "classpath": "dag_factory.FlowBundle", "kwargs": flows},
             {"name": "plain", "classpath": local, "kwargs": behind["plain"]},
@@ -130,7 +140,7 @@ def measured_airflow(
         airflow = AirflowInstance(
             database,
             bundles=bundles,
-            settings={**_PATIENT, **(settings or {})},
+            settings={**_SETTINGS, **(settings or {})},
             components=(*COMPONENTS, "triggerer"),
         )
         airflow.dags = Path(folder)

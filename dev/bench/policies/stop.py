@@ -32,7 +32,7 @@ nodes:
     type: sql_assignment
     database: postgres_server
     sql: SELECT x FROM generate_series(1, 2000000000) AS x
-    outputs: {{all_of_it: {{column: x, combiner: ","}}}}
+    outputs: {{far_off: {{row: 999999999, column: x}}}}
   works_on_mariadb:
     type: single_instance_sql
     database: mariadb_server
@@ -41,7 +41,7 @@ nodes:
     type: sql_assignment
     database: mariadb_server
     sql: SELECT seq AS x FROM seq_1_to_2000000000
-    outputs: {{all_of_it: {{column: x, combiner: ","}}}}
+    outputs: {{far_off: {{row: 999999999, column: x}}}}
   waits_in_the_triggerer:
     type: table_time_check
     database: control
