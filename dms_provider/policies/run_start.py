@@ -23,7 +23,7 @@ from sqlalchemy.orm import object_session
 from dms_provider.policies import run_changes as changes
 from dms_provider.policies import run_tables as tables
 from dms_provider.policies.coupling import Coupling, couple
-from dms_provider.policies.rules import OUTCOME_TASK_ID, Concurrency, ErrorHandling, FlowPolicies
+from dms_provider.policies.rules import OUTCOME_TASK_ID, Concurrency, ErrorHandling, FlowPolicies, is_node
 from dms_provider.policies.run_changes import RunIsLocked, with_said
 from dms_provider.policies.run_tables import FlowIsLocked, RunRefused
 from dms_provider.policies.savepoint import TransactionLost, is_usable, may_pass, savepoint
@@ -82,7 +82,6 @@ def start_run(dag_run: DagRun, dag: SerializedDAG) -> None:
 
 def _start(dag_run: DagRun, dag: SerializedDAG, session: Session) -> None:
     tables.lock_flow(dag.dag_id, session)
-    graph = tables.graph_of(dag)
     has_run_before = dag_run.clear_number > 0
     given = _as_given(dag_run.conf, has_run_before=has_run_before)
     try:
@@ -91,10 +90,12 @@ def _start(dag_run: DagRun, dag: SerializedDAG, session: Session) -> None:
         business_time = _business_time(dag_run, policies).isoformat()
         tables.make_pools(dag, policies.pools, session)
     except (RunConfError, RunRefused) as error:
-        changes.refuse(dag_run, graph, session)
+        changes.refuse(dag_run, tables.graph_of(dag), session)
         changes.write_run(dag_run, session, conf=with_said(given, refused=str(error)))
         changes.write_note(dag_run, f"Not run: {error}", session)
         return
+    # a thousand nodes take their time, and mostly nobody asks for them
+    graph = tables.graph_of(dag) if has_run_before or conf.node or conf.from_node else {}
     if has_run_before:
         changes.reset_what_was_held_back(dag_run, policies, graph, session)
     left_out = not_selected(graph, node=conf.node, from_node=conf.from_node)
@@ -116,7 +117,7 @@ def _start(dag_run: DagRun, dag: SerializedDAG, session: Session) -> None:
         changes.let_go(dag_run, coupling.let_go, session)
     decided |= {"earlier_run": coupling.earlier_run, "waits": coupling.waits, "earlier_graph": None}
     if coupling.waits == "same_node_and_downstream" and coupling.earlier_run is not None:
-        decided["earlier_graph"] = tables.graph_if_another(dag_run, coupling.earlier_run, graph, session)
+        decided["earlier_graph"] = tables.graph_if_another(dag_run, coupling.earlier_run, dag, session)
     changes.write_run(dag_run, session, conf=with_said(given, **decided))
 
 
@@ -136,7 +137,7 @@ def _conf_of(stored: Any, given: Mapping[str, Any], dag: SerializedDAG) -> RunCo
     if conf.node is not None and conf.from_node is not None:
         raise RunConfError("node, from_node: give one of the two")
     for key, node_id in (("node", conf.node), ("from_node", conf.from_node)):
-        if node_id is not None and node_id not in tables.graph_of(dag):
+        if node_id is not None and not (is_node(node_id) and dag.has_task(node_id)):
             raise RunConfError(f"{key}: {dag.dag_id} has no node {node_id[:40]!r}")
     return conf
 
@@ -182,9 +183,10 @@ def _coupling(dag_run: DagRun, concurrency: Concurrency, conf: RunConf, session:
 
 
 def _kind(dag_run: DagRun, conf: RunConf) -> str:
-    if conf.kind is not None:
-        return conf.kind
     run_type = str(dag_run.run_type)
+    if conf.kind is not None and run_type != "backfill":
+        # a backfill may take over a run that was of another kind
+        return conf.kind
     if conf.dry_run:
         return "dry_run"
     if conf.node is not None:

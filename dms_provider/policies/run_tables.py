@@ -64,14 +64,14 @@ def graph_of(dag: SerializedDAG) -> dict[str, list[str]]:
 
 
 def graph_if_another(
-    dag_run: DagRun, earlier_run: str, graph: Mapping[str, list[str]], session: Session
+    dag_run: DagRun, earlier_run: str, dag: SerializedDAG, session: Session
 ) -> dict[str, list[str]] | None:
     """Return the graph of the flow as it is for an earlier run, if that is another one.
 
     A run that is not pinned to a version of its bundle was started with one version of the flow and goes on
     with the newest: what is downstream in either counts.
 
-    :param graph: of the flow as it is for ``dag_run``
+    :param dag: of the flow, as it is for ``dag_run``
     """
     of_earlier = select(DagRun).where(DagRun.dag_id == dag_run.dag_id, DagRun.run_id == earlier_run)
     earlier = session.scalar(of_earlier)
@@ -84,11 +84,11 @@ def graph_if_another(
     if earlier.created_dag_version_id is not None:
         dags.append(versions.get_dag(earlier.created_dag_version_id, session=session))
     below: dict[str, set[str]] = {}
-    for dag in dags:
-        for node, children in graph_of(dag).items() if dag else ():
+    for version in filter(None, dags):
+        for node, children in graph_of(version).items():
             below.setdefault(node, set()).update(children)
     found = {node: sorted(children) for node, children in below.items()}
-    return None if found in ({}, graph) else found
+    return None if found in ({}, graph_of(dag)) else found
 
 
 def starting_run(dag_run: DagRun, earlier_run: str | None, session: Session) -> StartingRun:

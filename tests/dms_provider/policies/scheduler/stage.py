@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Collection, Mapping
+from copy import deepcopy
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any
 
+from airflow.callbacks.base_callback_sink import BaseCallbackSink
 from airflow.executors.base_executor import BaseExecutor
 from airflow.jobs.job import Job
 from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
@@ -40,6 +42,14 @@ _IDLE_LOOPS = 4
 _numbers = itertools.count(1)
 
 
+class _Callbacks(BaseCallbackSink):
+    def __init__(self) -> None:
+        self.sent: list[Any] = []
+
+    def send(self, callback: Any) -> None:
+        self.sent.append(callback)
+
+
 class _NoWorkers(BaseExecutor):
     @property
     def slots_available(self) -> int:
@@ -56,7 +66,10 @@ class Stage:
     def __init__(self, server: Server, database: str) -> None:
         self.server = server
         self.database = database
-        self.runner = SchedulerJobRunner(job=Job(), executors=[_NoWorkers(parallelism=1)])
+        self.callbacks = _Callbacks()
+        executor = _NoWorkers(parallelism=1)
+        executor.callback_sink = self.callbacks
+        self.runner = SchedulerJobRunner(job=Job(), executors=[executor])
         self.played: list[tuple[str, str]] = []
         self._folder = TemporaryDirectory(prefix="dms-stage-")
         self._prefix = f"f{next(_numbers)}_"
@@ -97,6 +110,7 @@ class Stage:
         path = Path(self._folder.name) / f"{name}.flow.yaml"
         path.write_text(yaml.safe_dump(spec), encoding="utf-8")
         dag = build_dag(validate_file(path))
+        dag.relative_fileloc = path.name
         with create_session(scoped=False) as session:
             self._write(LazyDeserializedDAG.from_dag(dag), session)
         return dag.dag_id
@@ -105,10 +119,10 @@ class Stage:
         """Change what is stored of a flow's DAG, as another version of the provider would have written it."""
         with create_session(scoped=False) as session:
             model = session.scalars(SerializedDagModel.latest_item_select_object(flow)).one()
-            data = model.data
+            data = deepcopy(model.data)
             change(data)
-            model._data = data
-            session.merge(model)
+            of_model = update(SerializedDagModel).where(SerializedDagModel.id == model.id)
+            session.execute(of_model.values(_data=data).execution_options(synchronize_session=False))
 
     @staticmethod
     def _write(dag: LazyDeserializedDAG, session: Session) -> None:
@@ -280,6 +294,19 @@ class Stage:
                     .where(TaskInstance.task_id == node)
                     .values(state=state, try_number=1)
                 )
+
+    def set_run(self, flow: str, run_id: str, **columns: Any) -> None:
+        """Change what Airflow has stored of a run."""
+        with create_session(scoped=False) as session:
+            session.execute(
+                update(DagRun).where(DagRun.dag_id == flow, DagRun.run_id == run_id).values(**columns)
+            )
+
+    def write_note(self, flow: str, run_id: str, note: str) -> None:
+        """Write a note on a run as somebody does in the UI."""
+        with create_session(scoped=False) as session:
+            of_run = select(DagRun).where(DagRun.dag_id == flow, DagRun.run_id == run_id)
+            session.scalars(of_run).one().note = note
 
     def set_columns(self, flow: str, run_id: str, node: str, **columns: Any) -> None:
         """Change what Airflow has stored of a node of a run."""

@@ -1,4 +1,4 @@
-"""Whatever somebody clears in a run, it acts as a restore: what was held back runs, and no failure is hidden."""
+"""Whatever somebody clears in a run acts as a restore: what was held back runs, no failure is hidden."""
 
 from __future__ import annotations
 

@@ -1,0 +1,78 @@
+"""A run ends before its time: by its time-out, or by hand."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from airflow.api_fastapi.core_api.datamodels.dag_run import DagRunMutableStates
+from airflow.api_fastapi.core_api.services.public.dag_run import patch_dag_run_state
+from airflow.models.dagrun import DagRun
+from airflow.utils.session import create_session
+from sqlalchemy import select
+
+from tests.dms_provider.policies.scheduler.stage import Stage
+
+NODES = {"a": [], "b": ["a"]}
+
+
+def _row(stage: Stage, **keys: object) -> str:
+    """Have three runs of a flow that skips, of which each waits for the one before."""
+    flow = stage.flow("row", NODES, concurrency="skip", **keys)
+    for run_id in ("first", "second", "third"):
+        stage.trigger(flow, run_id)
+        # as if each had run before: then it is not skipped
+        stage.set_run(flow, run_id, clear_number=1)
+        stage.start()
+    assert [stage.said(flow, run).get("earlier_run") for run in ("first", "second", "third")] == [
+        None,
+        "first",
+        "second",
+    ]
+    stage.play(until=["a"])
+    return flow
+
+
+def test_one_that_waited_timed_out(stage: Stage) -> None:
+    flow = _row(stage, timeout="1h")
+    stage.set_states(flow, "second", a="deferred")
+    stage.set_run(flow, "second", start_date=datetime.now(timezone.utc) - timedelta(hours=2))
+    stage.loop()
+    assert stage.run(flow, "second").state == "failed"
+    assert set(stage.states(flow, "second").values()) == {"skipped"}
+    assert stage.said(flow, "third")["earlier_run"] == "first"
+    assert stage.run(flow, "first").state == "running"
+    assert [(sent.run_id, sent.is_failure_callback) for sent in stage.callbacks.sent] == [("second", True)]
+
+
+@pytest.mark.parametrize("state", [DagRunMutableStates.FAILED, DagRunMutableStates.SUCCESS])
+def test_one_that_waited_was_marked_by_hand(stage: Stage, state: DagRunMutableStates) -> None:
+    flow = _row(stage)
+    with create_session(scoped=False) as session:
+        run = session.scalars(select(DagRun).where(DagRun.dag_id == flow, DagRun.run_id == "second")).one()
+        patch_dag_run_state(dag=stage.dag(flow, session), dag_run=run, state=state, session=session)
+    assert stage.run(flow, "second").state == state.value
+    assert stage.said(flow, "third")["earlier_run"] == "first"
+
+
+def test_one_that_ended_in_its_turn(stage: Stage) -> None:
+    flow = _row(stage)
+    stage.end(flow, "first")
+    stage.set_states(flow, "second", a="success", b="success")
+    stage.play((flow, "second"))
+    assert stage.run(flow, "second").state == "success"
+    assert stage.said(flow, "third")["earlier_run"] == "second"
+
+
+def test_a_restored_run_goes_after_the_one_that_went_on(stage: Stage) -> None:
+    flow = _row(stage)
+    stage.set_states(flow, "first", a="failed")
+    stage.play((flow, "first"))
+    assert stage.run(flow, "first").state == "failed"
+    stage.set_columns(flow, "second", "b", state="deferred", next_method="begin", try_number=1)
+    stage.clear(flow, "first", only_failed=True)
+    stage.start()
+    # a of the second run works: the first run goes after the last of the row, and nobody waits for it
+    assert stage.said(flow, "first")["earlier_run"] == "third"
+    assert "earlier_run" not in stage.said(flow, "second")
+    assert stage.states(flow, "second") == {"a": "running", "b": "scheduled"}
