@@ -237,7 +237,7 @@ FAULTS = (
         "failure-is-hidden",
         "a failed run is reported as success",
         "complete_running_tasks: failed by",
-        ((f"{_OPERATORS}/helpers.py", "        raise RunFailed(\n", "        self.log.error(\n"),),
+        ((f"{_OPERATORS}/helpers.py", 'trigger_rule="none_failed"', 'trigger_rule="all_done"'),),
     ),
     Fault(
         "false-skips-children-only",

@@ -20,10 +20,6 @@ _NOT_ON_A_WORKER = frozenset({"scheduled", "queued", "deferred", "up_for_resched
 """States of nodes that have not begun, and of those that go on in the triggerer, or come back from it."""
 
 
-class RunFailed(RuntimeError):
-    """A node of the run failed. The message says which."""
-
-
 class HoldOperator(BaseOperator, SkipMixin):
     """Hold back what has not begun, once a node has failed.
 
@@ -70,38 +66,10 @@ class HoldOperator(BaseOperator, SkipMixin):
         return self.policies.stops or not context["ti"].xcom_pull(task_ids=task_id, key=BEGUN_XCOM_KEY)
 
 
-class FailRunOperator(BaseOperator):
-    """Fail, and so make the run a failed one; it stands below the :class:`HoldOperator`.
-
-    :param policies: of the flow; the scheduler reads them here
-    """
-
-    ui_color = "#f6dcdc"
-    template_fields: Sequence[str] = ("policies",)
-
-    def __init__(self, *, policies: Mapping[str, Any], **kwargs: Any) -> None:
-        super().__init__(trigger_rule="one_success", retries=0, **kwargs)
-        self.policies = policies
-
-    def execute(self, context: Context) -> None:
-        """Fail.
-
-        :raises RunFailed: always
-        """
-        run_id = context["dag_run"].run_id
-        states = context["ti"].get_task_states(dag_id=self.dag_id, run_ids=[run_id]).get(run_id, {})
-        failed = sorted(
-            task_id for task_id, state in states.items() if is_node(task_id) and str(state) == "failed"
-        )
-        raise RunFailed(
-            f"failed: {', '.join(failed)}; see their logs"
-            if failed
-            else "a node had failed; clear this task and dms__hold to have the run decided again"
-        )
-
-
 class RunOutcomeOperator(EmptyOperator):
-    """Stand below every node, and fail with any of them, without a worker.
+    """Stand below every node, and end as ``upstream_failed`` with any of them, without a worker.
+
+    Airflow takes the state of a run from such last tasks.
 
     :param policies: of the flow; the scheduler reads them here
     """

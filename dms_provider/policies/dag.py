@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dms_provider.policies.rules import HOLD_TASK_ID, OUTCOME_TASK_ID, FlowPolicies
+from dms_provider.policies.rules import END_GROUP_ID, HOLD_TASK_ID, OUTCOME_TASK_ID, FlowPolicies
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG, BaseOperator
 
 _FIRST = 1_000_000
-"""Priority weight of the helpers, so that they do not stand in a queue behind nodes."""
+"""Priority weight of what holds back, so that it does not stand in a queue behind nodes."""
+_TOOLTIP = "Makes a run with a failed node a failed run, and holds back what may not begin any more."
 
 
 def apply_policies(dag: DAG, policies: FlowPolicies) -> None:
@@ -44,42 +45,44 @@ def add_helpers(dag: DAG, nodes: list[BaseOperator], policies: FlowPolicies, ans
 
     :param answers: ids of the nodes that are the flow's answer to a failure
     """
-    from dms_provider.operators.helpers import FailRunOperator, HoldOperator, RunOutcomeOperator
+    from airflow.sdk import TaskGroup
 
+    from dms_provider.operators.helpers import HoldOperator, RunOutcomeOperator
+
+    # one box in the graph, with one edge from each node, whatever is in it
+    end = TaskGroup(
+        END_GROUP_ID, group_display_name="Outcome", tooltip=_TOOLTIP, prefix_group_id=False, dag=dag
+    )
     owner = nodes[0].owner
-    below: BaseOperator
+    helpers: list[BaseOperator] = [
+        RunOutcomeOperator(
+            task_id=OUTCOME_TASK_ID,
+            task_display_name="Did a node fail?",
+            owner=owner,
+            policies=policies.to_json(),
+            task_group=end,
+        )
+    ]
     if policies.holds_back:
-        below = HoldOperator(
-            task_id=HOLD_TASK_ID,
-            task_display_name="If a node failed: hold back",
-            owner=owner,
-            policies=policies,
-            answers=sorted(answers),
-            priority_weight=_FIRST,
-            weight_rule="absolute",
+        helpers.append(
+            HoldOperator(
+                task_id=HOLD_TASK_ID,
+                task_display_name="If a node failed: hold back",
+                owner=owner,
+                policies=policies,
+                answers=sorted(answers),
+                priority_weight=_FIRST,
+                weight_rule="absolute",
+                task_group=end,
+            )
         )
-        outcome: BaseOperator = FailRunOperator(
-            task_id=OUTCOME_TASK_ID,
-            task_display_name="If a node failed: fail the run",
-            owner=owner,
-            policies=policies.to_json(),
-            priority_weight=_FIRST,
-            weight_rule="absolute",
-        )
-        below.downstream_task_ids.add(OUTCOME_TASK_ID)
-        outcome.upstream_task_ids.add(HOLD_TASK_ID)
-        dag.add_tasks([below, outcome])
-    else:
-        below = RunOutcomeOperator(
-            task_id=OUTCOME_TASK_ID,
-            task_display_name="Outcome",
-            owner=owner,
-            policies=policies.to_json(),
-        )
-        dag.add_task(below)
+    dag.add_tasks(helpers)
+    node_ids = {node.task_id for node in nodes}
+    helper_ids = {helper.task_id for helper in helpers}
+    for helper in helpers:
+        helper.upstream_task_ids.update(node_ids)
     for node in nodes:
-        node.downstream_task_ids.add(below.task_id)
-        below.upstream_task_ids.add(node.task_id)
+        node.downstream_task_ids.update(helper_ids)
 
 
 def _answers_to_a_failure(dag: DAG, nodes: list[BaseOperator]) -> set[str]:

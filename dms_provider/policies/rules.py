@@ -17,6 +17,8 @@ HELPER_PREFIX = "dms__"
 """Ids of tasks that are no nodes of the flow begin with this."""
 HOLD_TASK_ID = "dms__hold"
 OUTCOME_TASK_ID = "dms__outcome"
+END_GROUP_ID = "dms__end"
+"""Task group of the two."""
 BEGUN_XCOM_KEY = "dms_begun"
 """XCom key under which a node that goes on in the triggerer says that its work has begun."""
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from dms_provider.operators.helpers import RunFailed
 from dms_provider.policies.rules import FlowPolicies
 from tests.dms_provider.policies.conftest import supervisor
 from tests.dms_provider.policies.supervisor import THIS_RUN, Ended, Node, Supervisor, flow, run_node
@@ -99,19 +98,3 @@ def test_a_dry_run_holds_nothing_back(supervisor: Supervisor) -> None:
     ended = hold(supervisor, "complete_running_tasks", {"kind": "dry_run", "dry_run": True})
     assert ended.state == "success"
     assert supervisor.skipped == []
-
-
-@pytest.mark.parametrize(
-    ("states", "says"),
-    [
-        (STATES, "failed: a, other; see their logs"),
-        ({"a": "success", "dms__outcome": "failed"}, "a node had failed; clear this task and dms__hold"),
-    ],
-)
-def test_the_outcome_fails(supervisor: Supervisor, states: dict[str, str | None], says: str) -> None:
-    supervisor.states[THIS_RUN] = states
-    tasks: Any = flow(FlowPolicies(), a=_nothing)
-    ended = run_node(tasks["dms__outcome"], supervisor)
-    assert ended.state == "failed"
-    assert isinstance(ended.error, RunFailed)
-    assert str(ended.error).startswith(says)

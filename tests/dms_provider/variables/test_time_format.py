@@ -57,7 +57,7 @@ def test_a_column_with_a_format(time_format: str, since: str, text: str) -> None
     ["", "  ", "yesterday", "2023-02-30", "2023-8-3", "2023-08-03 25:00", "12:30", "2023-08-03' OR 1=1 --"],
 )
 def test_what_is_no_point_in_time(time_format: str | None, since: str) -> None:
-    with pytest.raises(TimeFormatError, match="^since is .*, which is no point in time; write yyyy-MM-dd"):
+    with pytest.raises(TimeFormatError, match=r"^since is .*, which is no point in time; write yyyy-MM-dd"):
         TimeFormat.parse(time_format).point(since, SHANGHAI)
 
 

@@ -19,7 +19,9 @@ def test_list(dms: Dms, metadata: Metadata) -> None:
     metadata.add_flow("daily__draft")
     metadata.set_flow(next_dagrun_create_after=datetime(2023, 1, 2, 7, 55, tzinfo=timezone.utc))
     dms("run", "by_hand")
-    by_hand, daily, draft = dms("list", "--output", "json").json
+    listed = {flow["flow"]: flow for flow in dms("list", "--output", "json").json}
+    by_hand, daily, draft = listed["by_hand"], listed["daily"], listed["daily__draft"]
+    assert list(listed) == sorted(listed)
     assert daily == {
         "flow": "daily",
         "name": "daily",
