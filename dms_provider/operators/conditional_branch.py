@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import SkipMixin
+from airflow.sdk.bases.skipmixin import XCOM_SKIPMIXIN_KEY, XCOM_SKIPMIXIN_SKIPPED
+from airflow.sdk.exceptions import AirflowSkipException
 
 from dms_provider.operators.base import FlowOperator
 from dms_provider.policies.rules import is_node
@@ -68,11 +70,14 @@ class ConditionalBranchOperator(FlowOperator, SkipMixin):
 
         :return: whether the condition is true
         :raises ConditionFailed: it cannot be read, or its values cannot be compared
+        :raises AirflowSkipException: a condition further up is false
         """
         from dms_provider.conditions import ConditionError, parse_condition
         from dms_provider.sessions.redaction import Redactor
         from dms_provider.variables.values import AuthorText
 
+        if self.trigger_rule == "all_done":
+            self._follow_conditions_above(context)
         written = self.as_written("condition")
         redactor = Redactor()
         reason: str | None = None
@@ -120,6 +125,39 @@ class ConditionalBranchOperator(FlowOperator, SkipMixin):
             reason = f"at character {error.offset + 1} of the condition: {error}"
         if reason is not None:
             raise ConditionFailed(reason)
+
+    def _follow_conditions_above(self, context: Context) -> None:
+        """Wait until each condition further up is decided, and do not run if one is false.
+
+        When the parents have finished without running, a condition above them may still be deciding.
+        """
+        above = sorted(
+            task_id
+            for task_id in self.get_flat_relative_ids(upstream=True)
+            if isinstance(self.dag.get_task(task_id), ConditionalBranchOperator)
+        )
+        if not above:
+            return
+        ti, run_id = context["ti"], context["dag_run"].run_id
+        states = ti.get_task_states(dag_id=self.dag_id, run_ids=[run_id], task_ids=above).get(run_id, {})
+        undecided = sorted(task_id for task_id, state in states.items() if str(state) not in _FINISHED)
+        if undecided:
+            from dms_provider.triggers.earlier_run import EarlierRunTrigger
+
+            self.log.info("Waiting for the conditions above: %s", ", ".join(undecided))
+            # what it waits for is in its own run
+            trigger = EarlierRunTrigger(
+                dag_id=self.dag_id,
+                run_id=run_id,
+                earlier_run=run_id,
+                nodes=undecided,
+                gives_up_on_failure=False,
+            )
+            self.defer(trigger=trigger, method_name="begin")
+        for task_id in above:
+            skipped = ti.xcom_pull(task_ids=task_id, key=XCOM_SKIPMIXIN_KEY) or {}
+            if self.task_id in skipped.get(XCOM_SKIPMIXIN_SKIPPED, ()):
+                raise AirflowSkipException(f"not run: the condition {task_id} is false")
 
     def _parents(self) -> list[str]:
         """Return the nodes directly upstream, of which a condition with a state needs one.
