@@ -43,7 +43,8 @@ def compare_pairs(pairs: int, policies: Sequence[str] = ERROR_HANDLING) -> None:
 
     :param pairs: runs of each
     """
-    settings = {"CORE__PARALLELISM": str(WIDTH)}
+    # as by default: with no slot to spare a layer would wait for the processes of the one before to be gone
+    settings = {"CORE__PARALLELISM": "32"}
     with PostgresServer() as warehouse, measured_airflow({WAREHOUSE: warehouse}, settings) as airflow:
         with warehouse.connect(autocommit=True) as connection:
             connection.execute(TABLE)
