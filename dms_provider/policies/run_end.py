@@ -18,9 +18,9 @@ from sqlalchemy.orm import object_session
 
 from dms_provider.policies import run_changes as changes
 from dms_provider.policies import run_tables as tables
-from dms_provider.policies.run_changes import with_said
 from dms_provider.policies.savepoint import savepoint
 from dms_provider.policies.selection import downstream, not_selected
+from dms_provider.variables.run_conf import read_run_conf
 
 if TYPE_CHECKING:
     from airflow.serialization.definitions.dag import SerializedDAG
@@ -106,12 +106,11 @@ def _is_held_back(dag_run: DagRun, dag: SerializedDAG, session: Session) -> bool
     states = {task_id: str(state) for task_id, state in stored if task_id in graph}
     if "failed" in states.values():
         return False
-    said = with_said(dag_run.conf)["dms"]
-    node, from_node = said.get("node"), said.get("from_node")
+    conf = read_run_conf(dag_run.conf)
     passed_over = tables.skipped_by_conditions(dag_run, session)
-    passed_over |= not_selected(graph, node=node, from_node=from_node)
-    if node is not None:
-        passed_over |= downstream(graph, node)
+    passed_over |= not_selected(graph, node=conf.node, from_node=conf.from_node)
+    if conf.node is not None:
+        passed_over |= downstream(graph, conf.node)
     held_back = {
         task_id
         for task_id, state in states.items()

@@ -167,8 +167,8 @@ def other_runs(dag_run: DagRun, session: Session) -> list[OtherRun]:
 
 
 def _is_no_dry_run(said: Any) -> Any:
-    # SQLite's JSON has 1 for true
-    return or_(said["dry_run"].as_string().is_(None), said["dry_run"].as_string().not_in(("true", "1")))
+    # asked of what was decided: it may have been asked for in the trigger form
+    return or_(said["kind"].as_string().is_(None), said["kind"].as_string() != "dry_run")
 
 
 def make_pools(dag: SerializedDAG, sized: Mapping[str, int], session: Session) -> None:

@@ -54,6 +54,17 @@ def test_conf_that_cannot_be_understood_refuses_the_run(stage: Stage, asked: Any
     assert "skipped_for" not in stage.said(flow, "next")
 
 
+@pytest.mark.parametrize("conf", [{"dms": {"dry_run": True}}, {"dms_dry_run": True, "dms_node": None}])
+def test_a_dry_run_is_in_nobodys_way_however_it_was_asked_for(stage: Stage, conf: dict[str, Any]) -> None:
+    flow = stage.flow("dry", CHAIN, concurrency="skip")
+    stage.trigger(flow, "dry", conf=conf)
+    stage.start()
+    assert stage.said(flow, "dry")["kind"] == "dry_run"
+    stage.trigger(flow, "next")
+    stage.start()
+    assert stage.said(flow, "next").keys() == {"kind", "business_time"}
+
+
 def test_a_note_that_somebody_wrote_stays(stage: Stage) -> None:
     flow = stage.flow("noted", CHAIN)
     stage.trigger(flow, "r", conf={"dms": {"node": "missing"}})
