@@ -7,6 +7,7 @@ stops the session cancels the statement on the server itself.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +24,8 @@ _CANCEL_AGAIN_SECONDS = 0.25
 _IDLE_CHECK_SECONDS = 0.01
 _CLOSE_SECONDS = 2.0
 _LARGE_BATCH = 200_000
+
+_log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
@@ -186,7 +189,7 @@ class Session:
         """Stop what runs, on the server; nothing further runs in this session.
 
         Safe in a signal handler and in any thread. Waits until the server has let go, but no longer than a
-        few seconds, because Airflow ends a process that takes longer.
+        few seconds, because Airflow ends a process that takes longer; the server is asked until it has.
         """
         if self._stopped:
             return
@@ -250,15 +253,18 @@ class Session:
         return start
 
     def _cancel_until_idle(self) -> None:
-        """Cancel again and again: a statement may be on its way when the first request arrives."""
-        deadline = time.monotonic() + _KILL_SECONDS
-        while self._busy and time.monotonic() < deadline:
+        """Cancel again and again: a statement may be on its way when a request arrives, or requests fail."""
+        said = ""
+        while self._busy:
             if self._session_id is not None:
                 try:
                     self._source.server.cancel(self._source.hook, self._connection, self._session_id)
                 except Exception as error:
-                    if not is_driver_error(error):
-                        raise
+                    # Whatever is wrong, the statement must not run on; the next request may get through.
+                    problem = self._source.redactor.redact(_describe(error))
+                    if problem != said:
+                        _log.warning("%s: could not cancel yet: %s", self._source.conn_id, problem)
+                    said = problem
             again = time.monotonic() + _CANCEL_AGAIN_SECONDS
             while self._busy and time.monotonic() < again:
                 time.sleep(_IDLE_CHECK_SECONDS)

@@ -14,7 +14,7 @@ from dev.services import Server
 from dms_provider.sessions.source import Source, open_source
 
 SLOW = {
-    "postgres": "SELECT count(*) FROM generate_series(1, 100000000) a, generate_series(1, 100000) b",
+    "postgres": "SELECT count(*) FROM (SELECT generate_series(1, 1000000000000)) AS numbers",
     "mariadb": "SELECT count(*) FROM seq_1_to_100000000 a JOIN seq_1_to_100000000 b ON a.seq < b.seq * 2",
     "mysql": "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000) "
     "SELECT count(*) FROM n a, n b, n c, n d, n e",
@@ -80,7 +80,16 @@ class Database:
 
     def wait_for_silence(self) -> None:
         """Wait until no statement runs."""
-        wait_until(lambda: not self.statements_running(), "the server to be idle")
+        running: list[str] = []
+
+        def is_idle() -> bool:
+            running[:] = self.statements_running()
+            return not running
+
+        try:
+            wait_until(is_idle, "the server to be idle")
+        except AssertionError as error:
+            raise AssertionError(f"{error}; it runs {running}") from None
 
     def statements_running(self) -> list[str]:
         """Return what the server does at this moment, apart from this question."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import pytest
 
@@ -76,6 +77,30 @@ def test_a_running_statement_is_killed_on_the_server(database: Database, session
         database.wait_for_silence()
         with pytest.raises(SessionStopped):
             session.execute("SELECT 1", is_query=True)
+
+
+def test_cancelling_goes_on_until_it_succeeds(
+    database: Database, session: Session, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = type(session._source.server)
+    cancel, failures = (
+        server.cancel,
+        iter([OSError("no way out"), OSError("no way out"), LookupError("nor here")]),
+    )
+
+    def cancel_later(self: Any, *arguments: Any) -> None:
+        if (failure := next(failures, None)) is not None:
+            raise failure
+        cancel(self, *arguments)
+
+    monkeypatch.setattr("dms_provider.sessions.session._KILL_SECONDS", 0.1)
+    monkeypatch.setattr(server, "cancel", cancel_later)
+    with session:
+        kill_after(session, 0.3)
+        with pytest.raises(SessionStopped):
+            session.execute(database.slow, is_query=True)
+        database.wait_for_silence()
+    assert [record.args for record in caplog.records] == [("source", "no way out"), ("source", "nor here")]
 
 
 def test_rows_that_are_being_fetched_are_killed_on_the_server(database: Database, session: Session) -> None:
