@@ -28,6 +28,7 @@ NEED_AIRFLOW = (
         for part in ("action", "flows", "freezing", "one_run", "run", "spec")
     ),
     "dag_factory.discovery",
+    "dms_provider.hooks.oss",
     "dms_provider.operations",
     "dms_provider.operators",
     "dms_provider.plugins",

@@ -62,13 +62,11 @@ class FoundSource:
     limit: float | None
 
 
-def find_source(conn_id: str, *, owner: str, timeout: timedelta | None) -> FoundSource:
-    """Read an Airflow connection's record, and nothing else: no driver is loaded.
+def find_connection(conn_id: str, *, owner: str) -> Any:
+    """Read the record of an Airflow connection of any type.
 
-    :param owner: of the flow
-    :param timeout: of the node; no statement may go on for longer, even when its worker has died
-    :raises SourceError: there is no such connection, the owner may not use it, or it cannot be used
-    :raises UnknownSource: the connection's type is no data source for SQL
+    :param owner: of the flow that is to use it
+    :raises SourceError: there is no such connection, or the owner may not use it
     """
     from airflow.sdk import BaseHook
     from airflow.sdk.exceptions import AirflowNotFoundException
@@ -77,8 +75,20 @@ def find_source(conn_id: str, *, owner: str, timeout: timedelta | None) -> Found
         connection = BaseHook.get_connection(conn_id)
     except AirflowNotFoundException:
         raise SourceError(f"connection {conn_id} does not exist; create it, or name another") from None
+    _refuse_other_owners(conn_id, connection.extra_dejson.get("allowed_owners"), owner)
+    return connection
+
+
+def find_source(conn_id: str, *, owner: str, timeout: timedelta | None) -> FoundSource:
+    """Read an Airflow connection's record, and nothing else: no driver is loaded.
+
+    :param owner: of the flow
+    :param timeout: of the node; no statement may go on for longer, even when its worker has died
+    :raises SourceError: there is no such connection, the owner may not use it, or it cannot be used
+    :raises UnknownSource: the connection's type is no data source for SQL
+    """
+    connection = find_connection(conn_id, owner=owner)
     extra = connection.extra_dejson
-    _refuse_other_owners(conn_id, extra.get("allowed_owners"), owner)
     limits = [_seconds(conn_id, extra.get("statement_timeout")), timeout and timeout.total_seconds()]
     conn_type = connection.conn_type or ""
     return FoundSource(
