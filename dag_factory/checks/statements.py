@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from dag_factory.checks.texts import NodeText
@@ -25,9 +24,6 @@ from dms_provider.variables.values import Data
 if TYPE_CHECKING:
     from dag_factory.spec.nodes import Node
     from dms_provider.dialects import Dialect
-
-_DIALECT_TYPES = ("mysql", "postgres", "sqlite", "mssql", "oracle", "ibmdb2", "maxcompute")
-"""One connection type of each dialect, the most usual first: most texts need no second."""
 
 _PLAINLY_A_QUERY = re.compile(r"\s*SELECT\b(?!.*(?:;|\bINTO\b|\bFOR\b))", re.IGNORECASE | re.DOTALL)
 _PLAINLY_BALANCED = re.compile(r"[^()\[\]'\"`;/#$\\-]*")
@@ -58,7 +54,9 @@ class ReadingLimit:
 
         :raises TooMuchToRead: it may be read in no more
         """
-        for dialect in _dialects():
+        from dms_provider.dialects import all_dialects
+
+        for dialect in all_dialects():
             self._left -= len(text)
             if len(text) > self.MAX_CHARACTERS or self._left < 0:
                 raise TooMuchToRead
@@ -75,7 +73,7 @@ def check_sql(text: NodeText, node: Node, limit: ReadingLimit) -> Iterator[Findi
     :param node: the node that the text belongs to
     """
     try:
-        if not _must_be_a_query(node):
+        if not node.one_query:
             if not _BEGINS_A_STATEMENT.match(text.text) and _has_no_statement(text, limit):
                 message = "there is no statement in this text; a comment alone does nothing"
                 yield Finding(text.path, "no-statement", message, offset=0)
@@ -130,10 +128,6 @@ def check_expression(text: NodeText, limit: ReadingLimit) -> Iterator[Finding]:
         )
 
 
-def _must_be_a_query(node: Node) -> bool:
-    return node.type in ("sql_assignment", "audit") or vars(node).get("unload") is not None
-
-
 def _has_no_statement(text: NodeText, limit: ReadingLimit) -> bool:
     try:
         probe = _text(parse_references(text.text))
@@ -165,7 +159,9 @@ def _not_a_query(text: NodeText, limit: ReadingLimit) -> Iterator[Finding]:
 
 def _first_statement(text: str, probe: Text) -> int:
     """Return the offset of the first statement: nobody looks for a mistake in the comment above it."""
-    first = next(_dialects()[0].split(probe), None)
+    from dms_provider.dialects import all_dialects
+
+    first = next(all_dialects()[0].split(probe), None)
     offset = 0
     for _ in range(first.line - 1 if first else 0):
         offset = text.find("\n", offset) + 1
@@ -188,10 +184,3 @@ def _text(segments: Segments, data: Sequence[Reference] = ()) -> Text:
         else:
             parts.append(part)
     return tuple(parts)
-
-
-@lru_cache(maxsize=1)
-def _dialects() -> tuple[Dialect, ...]:
-    from dms_provider.dialects import dialect
-
-    return tuple(dialect(conn_type) for conn_type in _DIALECT_TYPES)

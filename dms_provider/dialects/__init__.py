@@ -11,7 +11,7 @@ from dms_provider.dialects.queries import is_query, query_problem
 from dms_provider.dialects.refusals import RefusedValue
 from dms_provider.dialects.statements import Statement, StatementReader
 from dms_provider.dialects.substitution import refused_places, substitute
-from dms_provider.dialects.table import CONN_TYPES, UnknownDialect, dialect
+from dms_provider.dialects.table import CONN_TYPES, UnknownDialect, all_dialects, dialect
 from dms_provider.dialects.transactions import commits_by_itself
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "UnknownDialect",
     "UnknownMode",
     "WrongName",
+    "all_dialects",
     "bind",
     "commits_by_itself",
     "dialect",

@@ -1,7 +1,4 @@
-"""The one table of dialects: connection type of Airflow -> dialect.
-
-Source: flow-spec, *Data sources*.
-"""
+"""The dialect of a connection type, as the table of data sources says."""
 
 from __future__ import annotations
 
@@ -9,29 +6,10 @@ from functools import cache
 from importlib import import_module
 from typing import Final
 
+from dms_provider.data_sources import DATA_SOURCES
 from dms_provider.dialects.base import Dialect
 
-_DIALECTS: Final = {
-    "mysql": "mysql:MYSQL",
-    "polardbx": "mysql:MYSQL",
-    "analyticdb_mysql": "mysql:MYSQL",
-    "dla": "mysql:MYSQL",
-    "lindorm": "mysql:MYSQL",
-    "oceanbase": "mysql:MYSQL",
-    "postgres": "postgres:POSTGRES",
-    "polardb_oracle": "postgres:POSTGRES",
-    "analyticdb_postgres": "postgres:POSTGRES",
-    "hologres": "postgres:POSTGRES",
-    "sqlite": "sqlite:SQLITE",
-    "mssql": "mssql:MSSQL",
-    "oracle": "oracle:ORACLE",
-    "oceanbase_oracle": "oracle:ORACLE",
-    "dm": "oracle:DM",
-    "ibmdb2": "db2:DB2",
-    "maxcompute": "maxcompute:MAXCOMPUTE",
-}
-
-CONN_TYPES: Final = frozenset(_DIALECTS)
+CONN_TYPES: Final = frozenset(name for name, source in DATA_SOURCES.items() if source.dialect)
 """Every connection type that has a dialect."""
 
 
@@ -52,14 +30,26 @@ class UnknownDialect(LookupError):
         return type(self), (self.conn_type,)
 
 
-@cache
 def dialect(conn_type: str) -> Dialect:
     """Return the dialect of a connection type.
 
     :raises UnknownDialect: there is none
     """
-    if conn_type not in _DIALECTS:
+    source = DATA_SOURCES.get(conn_type)
+    if source is None or source.dialect is None:
         raise UnknownDialect(conn_type)
-    module, name = _DIALECTS[conn_type].split(":")
+    return _imported(source.dialect)
+
+
+@cache
+def all_dialects() -> tuple[Dialect, ...]:
+    """Return each dialect once, the most usual first."""
+    paths = dict.fromkeys(source.dialect for source in DATA_SOURCES.values() if source.dialect)
+    return tuple(_imported(path) for path in paths)
+
+
+@cache
+def _imported(path: str) -> Dialect:
+    module, name = path.split(":")
     found: Dialect = getattr(import_module(f"dms_provider.dialects.{module}"), name)
     return found

@@ -86,7 +86,7 @@ class SQLFlowOperator(FlowOperator):
             self.log.info(
                 "Statement %d (line %d) for %s: %s", number, statement.line, self.conn_id, statement.sql
             )
-        if self.transaction and not source.kind.server.transactions:
+        if self.transaction and not source.server.transactions:
             raise StatementFailed(f"{self.conn_id} ({source.conn_type}) {NO_TRANSACTIONS}")
         problem = script_problem(
             text, statements, language, transaction=self.transaction, one_query=self._is_one_query

@@ -12,13 +12,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from importlib import import_module
 from typing import Any
 
+from dms_provider.data_sources import DATA_SOURCES, OWN_EXTRAS
 from dms_provider.sessions.redaction import Redactor
 from dms_provider.sessions.server import Server
-from dms_provider.sessions.table import SourceType, source_type
+from dms_provider.sessions.table import server
 
-_OWN_EXTRAS = frozenset({"lock_free", "statement_timeout", "allowed_owners"})
 _CURSOR_EXTRAS = frozenset({"cursor"})
 
 
@@ -52,13 +53,13 @@ class FoundSource:
 
     :param connection: Airflow's
     :param conn_type: names the dialect
-    :param kind: how connections of this type are reached
+    :param server: what is at the other end
     :param limit: seconds that one statement may take; ``None`` where nobody set a limit
     """
 
     connection: Any
     conn_type: str
-    kind: SourceType
+    server: Server
     limit: float | None
 
 
@@ -92,7 +93,7 @@ def find_source(conn_id: str, *, owner: str, timeout: timedelta | None) -> Found
     limits = [_seconds(conn_id, extra.get("statement_timeout")), timeout and timeout.total_seconds()]
     conn_type = connection.conn_type or ""
     return FoundSource(
-        connection, conn_type, source_type(conn_type), min((limit for limit in limits if limit), default=None)
+        connection, conn_type, server(conn_type), min((limit for limit in limits if limit), default=None)
     )
 
 
@@ -108,32 +109,37 @@ def open_source(conn_id: str, *, owner: str, timeout: timedelta | None) -> Sourc
     return Source(
         conn_id=conn_id,
         conn_type=found.conn_type,
-        server=found.kind.server,
-        hook=_hook(found.connection, found.kind),
+        server=found.server,
+        hook=_hook(found.connection),
         limit=found.limit,
         redactor=Redactor([found.connection.password]),
     )
 
 
-def _hook(connection: Any, kind: SourceType) -> Any:
+def _hook(connection: Any) -> Any:
     """Return the hook, for a copy of the connection without extras that are not the driver's."""
     from airflow.sdk.exceptions import AirflowException
 
+    data_source = DATA_SOURCES[connection.conn_type]
+    module, _, name = data_source.hook.rpartition(".")
     plain = copy.copy(connection)
-    plain.conn_type = kind.hook_type
     extra = {
         key: value
         for key, value in connection.extra_dejson.items()
-        if key not in _OWN_EXTRAS and key not in _CURSOR_EXTRAS
+        if key not in OWN_EXTRAS and key not in _CURSOR_EXTRAS
     }
     plain.extra = json.dumps(extra) if extra else None
     try:
-        return plain.get_hook(hook_params={"connection": plain})
+        hook_class = getattr(import_module(module), name)
+        hook = hook_class(**{hook_class.conn_name_attr: connection.conn_id, "connection": plain})
     except (ImportError, AirflowException) as error:
         raise SourceError(
-            f"connection {connection.conn_id}: the hook for {kind.hook_type} cannot be loaded ({error});"
-            f" install {kind.provider}"
+            f"connection {connection.conn_id}: the hook for {connection.conn_type} cannot be loaded"
+            f" ({error}); pip install 'airflow-provider-dms[{data_source.extra}]'"
         ) from error
+    # Some hooks ask Airflow for the connection again, in whatever thread they are used.
+    hook.get_connection = lambda conn_id: plain
+    return hook
 
 
 def _refuse_other_owners(conn_id: str, allowed: Any, owner: str) -> None:

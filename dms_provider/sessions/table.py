@@ -1,75 +1,38 @@
-"""The table of data sources: for each connection type, its server and the hook that reaches it.
-
-Source: flow-spec, *Data sources*.
-"""
+"""The server behind connections of a type, as the table of data sources says."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
+from functools import cache
+from importlib import import_module
 
-from dms_provider.sessions.mysql import MySQLServer
-from dms_provider.sessions.postgres import PostgresServer
+from dms_provider.data_sources import DATA_SOURCES
 from dms_provider.sessions.server import Server
-from dms_provider.sessions.sqlite import SQLiteServer
-
-
-@dataclass(frozen=True, slots=True)
-class SourceType:
-    """How connections of one type are reached.
-
-    :param server: what is at the other end
-    :param hook_type: the connection type whose hook speaks the protocol
-    :param provider: the distribution that brings this hook
-    """
-
-    server: Server
-    hook_type: str
-    provider: str
 
 
 class UnknownSource(LookupError):
-    """Nodes cannot run SQL over connections of this type."""
+    """Nodes cannot run SQL over connections of this type.
+
+    :param conn_type: that type
+    """
 
     def __init__(self, conn_type: str) -> None:
-        super().__init__(
-            f"connection type {conn_type!r} cannot run SQL here; known types are {', '.join(SOURCE_TYPES)}"
-        )
+        known = ", ".join(name for name, source in DATA_SOURCES.items() if source.server)
+        super().__init__(f"connection type {conn_type!r} cannot run SQL here; known types are {known}")
         self.conn_type = conn_type
 
-
-def _mysql(server: Server) -> SourceType:
-    return SourceType(server, "mysql", "apache-airflow-providers-mysql")
-
-
-def _postgres(server: Server) -> SourceType:
-    return SourceType(server, "postgres", "apache-airflow-providers-postgres")
+    def __reduce__(self) -> tuple[type, tuple[str]]:
+        return type(self), (self.conn_type,)
 
 
-SOURCE_TYPES: Mapping[str, SourceType] = MappingProxyType(
-    {
-        "mysql": _mysql(MySQLServer()),
-        "polardbx": _mysql(MySQLServer()),
-        "oceanbase": _mysql(MySQLServer()),
-        "analyticdb_mysql": _mysql(MySQLServer(transactions=False, read_only_transactions=False)),
-        "dla": _mysql(MySQLServer(transactions=False, read_only_transactions=False)),
-        "lindorm": _mysql(MySQLServer(transactions=False, read_only_transactions=False)),
-        "postgres": _postgres(PostgresServer()),
-        "polardb_oracle": _postgres(PostgresServer()),
-        "analyticdb_postgres": _postgres(PostgresServer()),
-        "hologres": _postgres(PostgresServer(transactions=False)),
-        "sqlite": SourceType(SQLiteServer(), "sqlite", "apache-airflow-providers-sqlite"),
-    }
-)
+@cache
+def server(conn_type: str) -> Server:
+    """Return what is at the other end of connections of a type. No driver is loaded for it.
 
-
-def source_type(conn_type: str) -> SourceType:
-    """Return how connections of a type are reached.
-
-    :raises UnknownSource: the type is not in the table
+    :raises UnknownSource: no node can run SQL over them
     """
-    try:
-        return SOURCE_TYPES[conn_type]
-    except KeyError:
-        raise UnknownSource(conn_type) from None
+    source = DATA_SOURCES.get(conn_type)
+    if source is None or source.server is None:
+        raise UnknownSource(conn_type)
+    module, name = source.server.split(":")
+    kind: type[Server] = getattr(import_module(f"dms_provider.sessions.{module}"), name)
+    return kind(**source.server_options)

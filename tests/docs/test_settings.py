@@ -11,10 +11,11 @@ from typing import Any, get_args
 
 import pytest
 
+from dms_provider.data_sources import DATA_SOURCES
 from dms_provider.dialects import CONN_TYPES, dialect
 from dms_provider.policies.rules import Concurrency, ErrorHandling, FlowPolicies
 from dms_provider.sessions.source import SourceError, open_source
-from dms_provider.sessions.table import SOURCE_TYPES
+from dms_provider.sessions.table import server
 from dms_provider.variables.run_conf import WRITTEN_BY_THE_SCHEDULER, RunConfError, read_run_conf
 from dms_provider.variables.run_times import parse_time
 from dms_provider.variables.values import Data
@@ -125,15 +126,15 @@ def test_the_settings_of_an_editor_name_the_schema_that_a_command_wrote(example:
 
 
 def test_the_table_of_data_sources() -> None:
-    (table,) = tables_with(DMS_PROVIDER, "connection type", "dialect", "runs SQL", "transaction", "driver")
+    (table,) = tables_with(DMS_PROVIDER, "connection type", "dialect", "runs SQL", "transaction", "extra")
     assert sorted(row[0] for row in table.rows) == sorted(CONN_TYPES)
-    for conn_type, name, runs, transaction, driver in table.rows:
+    for conn_type, name, runs, transaction, extra in table.rows:
+        source = DATA_SOURCES[conn_type]
         assert dialect(conn_type).name == name
-        source = SOURCE_TYPES.get(conn_type)
-        assert runs == ("yes" if source else "no"), conn_type
-        if source:
-            assert transaction == ("yes" if source.server.transactions else "no"), conn_type
-            assert driver == source.provider, conn_type
+        assert extra == source.extra, conn_type
+        assert runs == ("yes" if source.server else "no"), conn_type
+        if source.server:
+            assert transaction == ("yes" if server(conn_type).transactions else "no"), conn_type
 
 
 @pytest.mark.parametrize(

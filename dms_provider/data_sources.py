@@ -1,0 +1,166 @@
+"""The one table of data sources: what belongs to each connection type of Airflow.
+
+Source: flow-spec, *Data sources*. Plain data: importing it loads no hook, no driver and no dialect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final
+
+OWN_EXTRAS: Final = frozenset({"lock_free", "statement_timeout", "allowed_owners"})
+"""Extras of a connection that nodes read by name, and that no driver sees."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataSource:
+    """One connection type. What it names is imported when a connection of the type is first used.
+
+    :param label: what people call it
+    :param hook: path of the hook's class, Airflow's own or one of :mod:`dms_provider.hooks`
+    :param extra: of this package, which installs the driver: ``pip install 'airflow-provider-dms[EXTRA]'``
+    :param dialect: ``module:name`` in :mod:`dms_provider.dialects`; ``None`` for what is no SQL database
+    :param server: ``module:class`` in :mod:`dms_provider.sessions`; ``None`` where no node can run SQL
+    :param server_options: arguments of that class
+    :param form: name in :mod:`dms_provider.connection_forms`; ``None`` where another provider has the form
+    """
+
+    label: str
+    hook: str
+    extra: str
+    dialect: str | None = None
+    server: str | None = None
+    server_options: Mapping[str, bool] = field(default_factory=dict)
+    form: str | None = None
+
+
+_MYSQL: Final = "mysql:MYSQL"
+_MYSQL_SERVER: Final = "mysql:MySQLServer"
+_POSTGRES: Final = "postgres:POSTGRES"
+_POSTGRES_SERVER: Final = "postgres:PostgresServer"
+_NO_TRANSACTIONS: Final = MappingProxyType({"transactions": False})
+_NOT_EVEN_READING: Final = MappingProxyType({"transactions": False, "read_only_transactions": False})
+
+DATA_SOURCES: Final[Mapping[str, DataSource]] = MappingProxyType(
+    {
+        "mysql": DataSource(
+            "MySQL, MariaDB, PolarDB for MySQL",
+            hook="airflow.providers.mysql.hooks.mysql.MySqlHook",
+            extra="mysql",
+            dialect=_MYSQL,
+            server=_MYSQL_SERVER,
+        ),
+        "polardbx": DataSource(
+            "PolarDB-X",
+            hook="dms_provider.hooks.mysql.PolarDBXHook",
+            extra="mysql",
+            dialect=_MYSQL,
+            server=_MYSQL_SERVER,
+        ),
+        "oceanbase": DataSource(
+            "OceanBase (MySQL mode)",
+            hook="dms_provider.hooks.mysql.OceanBaseHook",
+            extra="mysql",
+            dialect=_MYSQL,
+            server=_MYSQL_SERVER,
+        ),
+        "analyticdb_mysql": DataSource(
+            "AnalyticDB for MySQL",
+            hook="dms_provider.hooks.mysql.AnalyticDBMySQLHook",
+            extra="mysql",
+            dialect=_MYSQL,
+            server=_MYSQL_SERVER,
+            server_options=_NOT_EVEN_READING,
+        ),
+        "dla": DataSource(
+            "Data Lake Analytics",
+            hook="dms_provider.hooks.mysql.DLAHook",
+            extra="mysql",
+            dialect=_MYSQL,
+            server=_MYSQL_SERVER,
+            server_options=_NOT_EVEN_READING,
+        ),
+        "lindorm": DataSource(
+            "Lindorm",
+            hook="dms_provider.hooks.mysql.LindormHook",
+            extra="mysql",
+            dialect=_MYSQL,
+            server=_MYSQL_SERVER,
+            server_options=_NOT_EVEN_READING,
+        ),
+        "postgres": DataSource(
+            "PostgreSQL, PolarDB for PostgreSQL",
+            hook="airflow.providers.postgres.hooks.postgres.PostgresHook",
+            extra="postgres",
+            dialect=_POSTGRES,
+            server=_POSTGRES_SERVER,
+        ),
+        "polardb_oracle": DataSource(
+            "PolarDB for PostgreSQL (Oracle-compatible)",
+            hook="dms_provider.hooks.postgres.PolarDBOracleHook",
+            extra="postgres",
+            dialect=_POSTGRES,
+            server=_POSTGRES_SERVER,
+        ),
+        "analyticdb_postgres": DataSource(
+            "AnalyticDB for PostgreSQL",
+            hook="dms_provider.hooks.postgres.AnalyticDBPostgresHook",
+            extra="postgres",
+            dialect=_POSTGRES,
+            server=_POSTGRES_SERVER,
+        ),
+        "hologres": DataSource(
+            "Hologres",
+            hook="dms_provider.hooks.postgres.HologresHook",
+            extra="postgres",
+            dialect=_POSTGRES,
+            server=_POSTGRES_SERVER,
+            server_options=_NO_TRANSACTIONS,
+        ),
+        "sqlite": DataSource(
+            "SQLite",
+            hook="airflow.providers.sqlite.hooks.sqlite.SqliteHook",
+            extra="sqlite",
+            dialect="sqlite:SQLITE",
+            server="sqlite:SQLiteServer",
+        ),
+        "mssql": DataSource(
+            "SQL Server",
+            hook="airflow.providers.microsoft.mssql.hooks.mssql.MsSqlHook",
+            extra="mssql",
+            dialect="mssql:MSSQL",
+        ),
+        "oracle": DataSource(
+            "Oracle",
+            hook="airflow.providers.oracle.hooks.oracle.OracleHook",
+            extra="oracle",
+            dialect="oracle:ORACLE",
+        ),
+        "oceanbase_oracle": DataSource(
+            "OceanBase (Oracle mode)",
+            hook="dms_provider.hooks.oceanbase_oracle.OceanBaseOracleHook",
+            extra="oceanbase_oracle",
+            dialect="oracle:ORACLE",
+        ),
+        "dm": DataSource("DM", hook="dms_provider.hooks.dm.DMHook", extra="dm", dialect="oracle:DM"),
+        "ibmdb2": DataSource(
+            "Db2",
+            hook="airflow.providers.ibm.db2.hooks.db2.Db2Hook",
+            extra="ibmdb2",
+            dialect="db2:DB2",
+        ),
+        "maxcompute": DataSource(
+            "MaxCompute",
+            hook="dms_provider.hooks.maxcompute.MaxComputeHook",
+            extra="maxcompute",
+            dialect="maxcompute:MAXCOMPUTE",
+        ),
+        "oss": DataSource("Object Storage Service", hook="dms_provider.hooks.oss.OSSHook", extra="oss"),
+        "alibaba_cloud": DataSource(
+            "Alibaba Cloud", hook="dms_provider.hooks.alibaba_cloud.AlibabaCloudHook", extra="alibaba_cloud"
+        ),
+    }
+)
+"""Connection type -> data source; the most usual dialects come first."""
