@@ -13,7 +13,6 @@ from dag_factory.builder.nodes import WORK
 from dag_factory.builder.trigger_form import is_wanted, trigger_form
 from dms_provider.policies.dag import apply_policies
 from dms_provider.policies.rules import FlowPolicies
-from dms_provider.variables.scope import FlowScope
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from dag_factory.validation import Validated
     from dms_provider.schedules import Schedule
     from dms_provider.timetables.flow import FlowTimetable
+    from dms_provider.variables.scope import FlowScope
 
 MAX_ACTIVE_RUNS = 1000
 """So many runs of a flow may be going: what one does beside another is decided by its concurrency policy."""
@@ -52,14 +52,7 @@ def build_dag(validated: Validated, *, draft: bool = False, for_task: bool = Fal
         auto_register=False,
         **_settings(),
     )
-    scope = FlowScope(
-        timezone=flow.schedule.timezone if flow.schedule else FlowScope.timezone,
-        locale=flow.locale,
-        variables=flow.variables,
-        constants=flow.constants,
-        secrets=flow.secrets,
-        flow_name=flow.name,
-    )
+    scope = flow.scope()
     # an operator that is given its DAG first copies the DAG's defaults, of which there are none
     tasks = {node_id: _task(node_id, node, flow, scope, validated) for node_id, node in flow.nodes.items()}
     dag.add_tasks(tasks.values())

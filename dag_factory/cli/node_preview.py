@@ -10,7 +10,7 @@ from dms_provider.variables.known import known_values
 from dms_provider.variables.pattern import PatternError
 from dms_provider.variables.references import Reference, Text, parse_references, splice
 from dms_provider.variables.run_times import RunTimes
-from dms_provider.variables.scope import SYSTEM_VARIABLES, FlowScope
+from dms_provider.variables.scope import SYSTEM_VARIABLES
 from dms_provider.variables.values import Data, Value
 
 _OF_ONE_NODE = frozenset({"node_id", "run_id"})
@@ -41,14 +41,7 @@ class NodePreview:
         self._outputs = outputs
         self._conn_type_of = conn_type_of
         self.times = times
-        self._scope = FlowScope(
-            timezone=str(times.run_time.tzinfo),
-            locale=flow.locale,
-            variables=flow.variables,
-            constants=flow.constants,
-            secrets=flow.secrets,
-            flow_name=flow.name,
-        )
+        self._scope = flow.scope()
 
     def variables(self) -> dict[str, str]:
         """Return what every node sees: the flow's own names, the system's, and the outputs that are set."""
@@ -97,7 +90,7 @@ class NodePreview:
             statements,
             language,
             transaction=getattr(node, "transaction", False),
-            one_query=node.type == "sql_assignment" or node.unload is not None,
+            one_query=node.one_query,
         )
         if problem is not None:
             raise _NodeFails(problem)

@@ -10,7 +10,6 @@ from dag_factory.cli.commands import UsageError
 from dag_factory.cli.output import note, shown
 from dag_factory.validation import Validated, validate_file
 from dms_provider.variables.run_times import parse_time
-from dms_provider.variables.scope import FlowScope
 
 
 def read_spec(arguments: Namespace) -> Validated:
@@ -27,12 +26,6 @@ def read_spec(arguments: Namespace) -> Validated:
     for warning in validated.warnings:
         note(shown(warning))
     return validated
-
-
-def zone_of(validated: Validated) -> str:
-    """Return the IANA name of the flow's zone."""
-    schedule = validated.flow.schedule
-    return schedule.timezone if schedule is not None else FlowScope.timezone
 
 
 def read_time(option: str, text: str, timezone: str) -> datetime:

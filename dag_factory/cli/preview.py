@@ -10,14 +10,12 @@ from typing import Any
 
 from dag_factory.cli.commands import GOOD, PROBLEM, UsageError
 from dag_factory.cli.node_preview import NodePreview
-from dag_factory.cli.one_spec import read_spec, read_time, zone_of
+from dag_factory.cli.one_spec import read_spec, read_time
 from dag_factory.cli.output import print_json, print_lines
 from dag_factory.diagnostics import closest
 from dag_factory.validation import Validated
 from dms_provider.variables.run_times import RunTimes
 from dms_provider.variables.values import Data
-
-SQL_TYPES = frozenset({"single_instance_sql", "sql_assignment", "table_time_check"})
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -31,9 +29,9 @@ def run(arguments: argparse.Namespace) -> int:
     shown = list(nodes) if arguments.node is None else [arguments.node]
     preview = NodePreview(
         validated,
-        _times(arguments, zone_of(validated)),
+        _times(arguments, validated.flow.timezone),
         _outputs(arguments.outputs, validated),
-        _dialect_finder(arguments, any(nodes[node_id].type in SQL_TYPES for node_id in shown)),
+        _dialect_finder(arguments, any(hasattr(nodes[node_id], "database") for node_id in shown)),
     )
     document: dict[str, Any] = {
         "flow": validated.flow_id,

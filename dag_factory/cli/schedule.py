@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from itertools import islice
 
 from dag_factory.cli.commands import GOOD, PROBLEM, UsageError
-from dag_factory.cli.one_spec import read_spec, read_time, zone_of
+from dag_factory.cli.one_spec import read_spec, read_time
 from dag_factory.cli.output import note, print_json, print_lines
 from dms_provider.schedules import Schedule
 
@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
         return PROBLEM
     schedule = validated.flow.schedule.to_schedule()
     if arguments.start:
-        zone = zone_of(validated)
+        zone = validated.flow.timezone
         times = schedule.slots(
             read_time("--from", arguments.start, zone), read_time("--to", arguments.end, zone)
         )

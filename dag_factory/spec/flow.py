@@ -29,6 +29,7 @@ from dag_factory.spec.scalars import (
 
 if TYPE_CHECKING:
     from dag_factory.spec.schedule import Schedule
+    from dms_provider.variables.scope import FlowScope
 
     FlowSchedule = Schedule | None
     FlowNode = Node
@@ -110,3 +111,23 @@ class Flow(SpecModel):
     nodes: dict[NodeId, FlowNode] = Field(
         min_length=1, max_length=MAX_NODES, description="NODE ID: node; their order is the order in the UI."
     )
+
+    @property
+    def timezone(self) -> str:
+        """IANA name of the flow's zone."""
+        from dms_provider.variables.scope import FlowScope
+
+        return self.schedule.timezone if self.schedule is not None else FlowScope.timezone
+
+    def scope(self) -> FlowScope:
+        """Return what every node of the flow can name."""
+        from dms_provider.variables.scope import FlowScope
+
+        return FlowScope(
+            timezone=self.timezone,
+            locale=self.locale,
+            variables=self.variables,
+            constants=self.constants,
+            secrets=self.secrets,
+            flow_name=self.name,
+        )

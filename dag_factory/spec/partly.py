@@ -85,6 +85,7 @@ def _broken(given: dict[str, Any], common: Node, errors: list[Finding], model: t
         given={key: value for key, value in given.items() if not _is_wrong(key, errors)},
         outputs=outputs if isinstance(outputs, dict) else {},
         kinds=model.TEXTS,
+        queries=model.ONE_QUERY,
     )
 
 

@@ -117,6 +117,7 @@ class Audit(Node, RelatedKeys):
         ("rules", "*", "check"): "value",
         ("report",): "author",
     }
+    ONE_QUERY: ClassVar[bool] = True
 
     type: Literal["audit"] = Field(description="Checks rules about a table's data.")
     database: ConnectionId = Field(

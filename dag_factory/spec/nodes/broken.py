@@ -22,6 +22,12 @@ class BrokenNode(Node):
     given: dict[str, Any] = Field({}, exclude=True)
     outputs: dict[str, Any] = Field({}, exclude=True)
     kinds: Mapping[tuple[str, ...], TextKind] = Field({}, exclude=True)
+    queries: bool = Field(False, exclude=True)
+
+    @property
+    def one_query(self) -> bool:
+        """Each text of this node in SQL must be one query."""
+        return self.queries
 
     def texts(self) -> Iterator[tuple[Path, str, TextKind]]:
         """Give the texts that could be read."""

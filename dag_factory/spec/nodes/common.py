@@ -51,6 +51,8 @@ class Node(SpecModel):
 
     TEXTS: ClassVar[Texts] = {}
     """Keys of the texts in which ``${name}`` is read; ``*`` stands for every element of a list or mapping."""
+    ONE_QUERY: ClassVar[bool] = False
+    """Each text in SQL of every node of the type must be one query, not statements."""
 
     type: str = Field(description="The node's type.")
     name: Maybe[Something] = Field(None, description="Shown in the UI; default: the node's id.")
@@ -74,6 +76,11 @@ class Node(SpecModel):
     pool: Maybe[Something] = Field(
         None, description="Pool in which the node takes a slot; default: the flow's."
     )
+
+    @property
+    def one_query(self) -> bool:
+        """Each text of this node in SQL must be one query."""
+        return self.ONE_QUERY
 
     def texts(self) -> Iterator[tuple[Path, str, TextKind]]:
         """Give every text in which ``${name}`` is read: its path below the node, the text, what it is."""

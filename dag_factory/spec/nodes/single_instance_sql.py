@@ -47,6 +47,11 @@ class SingleInstanceSQL(Node, RelatedKeys):
     )
     timeout: PositiveDuration = Field(timedelta(hours=14), description="Limit of one try's work.")
 
+    @property
+    def one_query(self) -> bool:
+        """Whether its result is unloaded."""
+        return self.unload is not None
+
     @classmethod
     def contradictions(cls, given: dict[str, Any]) -> Iterator[Contradiction]:
         return exactly_one(given, "sql", "sql_file")

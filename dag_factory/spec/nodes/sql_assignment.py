@@ -66,6 +66,7 @@ class SQLAssignment(Node, RelatedKeys):
     model_config = one_of(("sql",), ("sql_file",))
 
     TEXTS: ClassVar[Texts] = {("sql",): "sql", ("sql_file",): "author"}
+    ONE_QUERY: ClassVar[bool] = True
 
     type: Literal["sql_assignment"] = Field(description="Makes cells of a query's result variables.")
     database: ConnectionId = Field(
