@@ -5,6 +5,7 @@ Source: flow-spec, *Data sources* (``oss``).
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
 from collections.abc import Callable, Sequence
@@ -190,9 +191,8 @@ class OSSHook(BaseHook):
         elif error.status == 404:
             hint = "; there is no such object"
         says = ": ".join(part for part in (error.code, error.message) if part) or "no reason given"
-        return self._redactor.redact(
-            f"cannot {doing}: OSS answered {error.status} {says} (request {error.request_id or 'unknown'})"
-        ) + (hint)
+        answer = f"OSS answered {error.status} {says} (request {error.request_id or 'unknown'})"
+        return f"cannot {doing}: {self._redactor.redact(answer)}{hint}"
 
     def _connection(self) -> tuple[Any, str, str | None, Any]:
         if self._made is None:
@@ -230,6 +230,8 @@ class OSSHook(BaseHook):
             import oss2
         except ImportError:
             raise SourceError(f"{place}: install airflow-provider-dms[oss], which brings oss2") from None
+        # It logs each refused request at INFO, even one that is made again.
+        logging.getLogger("oss2").setLevel(logging.WARNING)
         if token:
             auth = oss2.StsAuth(key_id, secret, token, auth_version=version)
         else:
