@@ -14,7 +14,14 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from dev.services import MariaDBServer, MySQLServer, PostgresServer, Server, ServerUnavailable
+from dev.services import (
+    MariaDBServer,
+    MySQLServer,
+    OceanBaseServer,
+    PostgresServer,
+    Server,
+    ServerUnavailable,
+)
 
 
 def _own_airflow_home() -> Path:
@@ -167,7 +174,16 @@ def mysql_server(pytestconfig: pytest.Config) -> Iterator[Server]:
         pytest.skip(f"NO MYSQL SERVER: {reason}")
 
 
-@pytest.fixture(scope="session", params=["postgres", "mariadb", "mysql"])
+@pytest.fixture(scope="session")
+def oceanbase_server(pytestconfig: pytest.Config) -> Iterator[Server]:
+    """A real OceanBase in MySQL mode; skips where its engine is not installed, as on Python 3.10."""
+    try:
+        yield from _started(OceanBaseServer(), pytestconfig)
+    except ServerUnavailable as reason:
+        pytest.skip(f"NO OCEANBASE SERVER: {reason}")
+
+
+@pytest.fixture(scope="session", params=["postgres", "mariadb", "mysql", "oceanbase"])
 def sql_server(request: pytest.FixtureRequest) -> Server:
     """Each of the real servers in turn."""
     server: Server = request.getfixturevalue(f"{request.param}_server")

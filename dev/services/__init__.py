@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dev.services.mariadb import MariaDBServer
 from dev.services.mysql import MySQLServer
+from dev.services.oceanbase import OceanBaseServer
 from dev.services.postgres import PostgresServer
 from dev.services.server import Server, ServerUnavailable
 
-__all__ = ["MariaDBServer", "MySQLServer", "PostgresServer", "Server", "ServerUnavailable"]
+__all__ = ["MariaDBServer", "MySQLServer", "OceanBaseServer", "PostgresServer", "Server", "ServerUnavailable"]

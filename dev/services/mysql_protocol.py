@@ -1,4 +1,4 @@
-"""What MariaDB and MySQL share: the driver, the first user and the settings that make them quick."""
+"""What MariaDB, MySQL and OceanBase share: the driver. And what two of them share: settings."""
 
 from __future__ import annotations
 
@@ -10,10 +10,8 @@ from dev.services.process import ServerProcess
 from dev.services.server import HOST, Server, is_root
 
 
-class MySQLProtocolServer(Server):
-    """A server that ``mysqlclient`` talks to, with one user who may do everything, and no other."""
-
-    conn_type = "mysql"
+class MySQLDriverServer(Server):
+    """A server that ``mysqlclient`` talks to."""
 
     def connect(self, **options: Any) -> Any:
         import MySQLdb
@@ -32,6 +30,24 @@ class MySQLProtocolServer(Server):
     @property
     def airflow_uri(self) -> str:
         return f"{super().airflow_uri}?charset=utf8mb4"
+
+    def _read_version(self) -> str:
+        connection = self.connect()
+        try:
+            cursor = connection.cursor()
+            cursor.execute("SELECT version()")
+            return str(cursor.fetchone()[0]).split("-")[0]
+        finally:
+            connection.close()
+
+    def _terminate(self, process: ServerProcess) -> None:
+        process.stop()
+
+
+class MySQLProtocolServer(MySQLDriverServer):
+    """MariaDB or MySQL, with one user who may do everything, and no other."""
+
+    conn_type = "mysql"
 
     @abc.abstractmethod
     def _command(self) -> list[str | Path]:
@@ -67,18 +83,6 @@ class MySQLProtocolServer(Server):
             ],
             log=self.log,
         )
-
-    def _read_version(self) -> str:
-        connection = self.connect()
-        try:
-            cursor = connection.cursor()
-            cursor.execute("SELECT version()")
-            return str(cursor.fetchone()[0]).split("-")[0]
-        finally:
-            connection.close()
-
-    def _terminate(self, process: ServerProcess) -> None:
-        process.stop()
 
 
 def run_as() -> list[str]:

@@ -59,12 +59,17 @@ class Database:
     @property
     def slow(self) -> str:
         """A query of one row that takes hours."""
-        return SLOW[self.kind]
+        return SLOW.get(self.kind, SLOW["mysql"])
 
     @property
     def endless(self) -> str:
         """A query whose rows go on for many minutes, the first of them at once."""
-        return ENDLESS[self.kind]
+        return ENDLESS.get(self.kind, ENDLESS["mysql"])
+
+    @property
+    def is_mysql(self) -> bool:
+        """Whether it speaks MySQL's dialect."""
+        return self.kind in ("mariadb", "mysql", "oceanbase")
 
     def uri_with(self, extras: str) -> str:
         """Return the connection with more extras."""
@@ -105,9 +110,9 @@ class Database:
             connection.close()
 
 
-@pytest.fixture(params=["postgres", "mariadb", "mysql", "sqlite"])
+@pytest.fixture(params=["postgres", "mariadb", "mysql", "oceanbase", "sqlite"])
 def database(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Database:
-    """Each kind of database in turn, with an empty table ``t (n)``."""
+    """Each kind of database in turn."""
     server: Server | None = None
     if request.param == "sqlite":
         uri = "sqlite://" + quote(str(tmp_path / "source.db"), safe="")

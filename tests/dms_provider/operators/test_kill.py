@@ -18,7 +18,7 @@ from dms_provider.sessions.session import Session
 from tests.dms_provider.databases import Database, wait_until
 from tests.dms_provider.operators import killed_task
 
-SERVERS = ("postgres", "mariadb", "mysql")
+SERVERS = ("postgres", "mariadb", "mysql", "oceanbase")
 LIMITS = (5, 20, 80)
 """Seconds that a node may take: more where a busy machine did not even begin its query in time."""
 
@@ -100,7 +100,7 @@ def test_rows_on_their_way_are_gone_after_sigterm(database: Database, node: Node
         assert running.end().startswith("SessionStopped: stopped: ")
 
 
-@on_servers
+@pytest.mark.parametrize("database", ["postgres", "mariadb", "mysql"], indirect=True)
 def test_a_node_that_runs_out_of_time(database: Database, node: NodeStarter) -> None:
     for limit in LIMITS:
         with node("statement", database.slow, timeout=limit) as running:

@@ -118,7 +118,7 @@ def test_two_columns_of_one_name_are_told_apart_by_number(database: Database) ->
 
 
 @pytest.mark.parametrize(
-    "database", ["postgres", "mariadb", "mysql"], indirect=True
+    "database", ["postgres", "mariadb", "mysql", "oceanbase"], indirect=True
 )  # SQLite has no such types
 def test_cells_of_a_real_server_as_text(database: Database) -> None:
     sql = {

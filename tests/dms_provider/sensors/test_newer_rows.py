@@ -9,13 +9,20 @@ import pytest
 
 from dms_provider.dialects import RefusedValue, bind, dialect
 from dms_provider.operators.sql import server_mode
-from dms_provider.sensors.look import Look, LookFailed
+from dms_provider.sensors.look import LookFailed
 from dms_provider.sensors.newer_rows import NewerRows, WrongCheck
+from dms_provider.sensors.table_look import TableLook
 from dms_provider.sessions.session import Session
 from dms_provider.variables.values import AuthorText, Data, Value
 from tests.dms_provider.databases import Database
 
-TYPES = {"postgres": "timestamp", "mariadb": "datetime", "mysql": "datetime", "sqlite": "text"}
+TYPES = {
+    "postgres": "timestamp",
+    "mariadb": "datetime",
+    "mysql": "datetime",
+    "oceanbase": "datetime",
+    "sqlite": "text",
+}
 
 
 def make_table(database: Database, *statements: str) -> None:
@@ -25,8 +32,8 @@ def make_table(database: Database, *statements: str) -> None:
 
 
 def has_row(rows: NewerRows, values: Mapping[str, Value] | None = None) -> bool:
-    look = Look(conn_id="source", owner="alice", rows=rows, values=values or {}, secrets={})
-    return look.has_row(None)
+    look = TableLook(conn_id="source", owner="alice", rows=rows, values=values or {}, secrets={})
+    return look.is_there(None)
 
 
 def arrived(since: str, **more: Any) -> NewerRows:
@@ -91,7 +98,7 @@ def test_the_offset_of_a_zone(database: Database) -> None:
     assert not has_row(arrived("2023-08-03T12:00:00Z"))
 
 
-@pytest.mark.parametrize("database", ["mariadb", "mysql", "sqlite"], indirect=True)
+@pytest.mark.parametrize("database", ["mariadb", "mysql", "oceanbase", "sqlite"], indirect=True)
 def test_an_offset_that_the_database_would_misread(database: Database) -> None:
     with pytest.raises(LookFailed, match="does not understand the offset of a zone") as caught:
         has_row(arrived("2023-08-03 19:59:59+08:00"))
@@ -99,7 +106,7 @@ def test_an_offset_that_the_database_would_misread(database: Database) -> None:
 
 
 def test_names_are_quoted(database: Database) -> None:
-    quote = "`" if database.kind in ("mariadb", "mysql") else '"'
+    quote = "`" if database.is_mysql else '"'
     table = f"{quote}order; DROP TABLE x --{quote}"
     with Session(database.source()) as session:
         session.execute(f"DROP TABLE IF EXISTS {table}")
@@ -128,7 +135,7 @@ def test_names_are_quoted(database: Database) -> None:
 def test_where_and_data_in_it(database: Database, where: str, found: bool) -> None:
     value = 'o\'c\\lock "%s" ?飞'
     quoted = value.replace("'", "''")
-    if database.kind in ("mariadb", "mysql"):
+    if database.is_mysql:
         quoted = quoted.replace("\\", "\\\\")
     make_table(
         database,
@@ -141,7 +148,7 @@ def test_where_and_data_in_it(database: Database, where: str, found: bool) -> No
         "part": Data(("c\\l",)) if database.kind != "postgres" else Data(("o'c",)),
         "n": Data(("6",)),
     }
-    if "part" in where and database.kind in ("mariadb", "mysql"):
+    if "part" in where and database.is_mysql:
         values["part"] = Data(("'c",))
     assert has_row(arrived("2023-08-03", where=where), values) is found
 
@@ -191,7 +198,7 @@ def test_a_backslash_ends_no_literal_that_the_session_reads_otherwise(database: 
         "INSERT INTO dms_arrived VALUES ('2023-08-04 12:00:00', 'east')",
     )
     where = "region = '\\') OR (1 = 1 -- '"
-    if database.kind in ("mariadb", "mysql"):
+    if database.is_mysql:
         assert not has_row(arrived("2023-08-03", where=where))
     else:
         with pytest.raises(LookFailed, match="no balanced expression"):

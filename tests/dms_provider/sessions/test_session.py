@@ -186,7 +186,7 @@ def test_errors_hold_no_secret(database: Database) -> None:
 
 
 # SQLite has no limit: its statements end with their process.
-@pytest.mark.parametrize("database", ["postgres", "mariadb", "mysql"], indirect=True)
+@pytest.mark.parametrize("database", ["postgres", "mariadb", "mysql", "oceanbase"], indirect=True)
 def test_a_statement_has_no_more_time_than_its_limit(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
