@@ -138,7 +138,7 @@ class VariableCheck:
                     offset=reference.start,
                 )
         elif text.kind == "script":
-            from dag_factory.checks.scripts import unquoted
+            from dms_provider.scripts.places import misplaced
 
             script_type = str(getattr(node, "script_type", "shell"))
             free = [
@@ -146,7 +146,7 @@ class VariableCheck:
                 for reference in data
                 if self.output_type(text.node_id, reference.name) not in _TYPES_FOR_ANYWHERE
             ]
-            refused = set(unquoted(text.text, (reference.start for reference in free), script_type))
+            refused = set(misplaced(text.text, (reference.start for reference in free), script_type))
             for reference in free:
                 if reference.start in refused:
                     yield Finding(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dag_factory.checks.scripts import unquoted
+from dms_provider.scripts.places import misplaced
 
 REFERENCE = "${x}"
 
@@ -14,7 +14,7 @@ REFERENCE = "${x}"
 def accepted(script: str, script_type: str = "shell") -> list[bool]:
     """Whether each ``${x}`` of the script, in order, is where data may stand."""
     offsets = [index for index in range(len(script)) if script.startswith(REFERENCE, index)]
-    refused = unquoted(script, offsets, script_type)
+    refused = misplaced(script, offsets, script_type)
     return [offset not in refused for offset in offsets]
 
 
@@ -44,6 +44,21 @@ def accepted(script: str, script_type: str = "shell") -> list[bool]:
         ('cat <<<"${x}"', [True]),
         ('echo "a <<" "${x}"', [True]),
         ('echo "${HOME:-"y"} ${x}"', [True]),
+        ('echo "${HOME:-${x}}" "${a%%${x}}"', [True, True]),
+        ('echo "${a[${x}]}" "${a:${x}:1}" "${x}"', [False, False, True]),
+        ('echo "$[1 + ${x}] ${x}"', [False, True]),
+        ('(cd "${x}"; ls) && a=("${x}" "b")', [True, True]),
+        ('(( "${x}" > 1 )) && echo "${x}"', [False, True]),
+        ('for ((i = 0; i < "${x}"; i++)); do echo "${x}"; done', [False, True]),
+        ('echo "$( (1) "${x}" )"', [False]),
+        ('[[ "${x}" == b* ]] && [[ "${x}" -eq 1 ]] && echo "${x}"', [True, False, True]),
+        ('[[ -v "${x}" || $y == "${x}" ]]; [ "${x}" -eq 1 ]', [False, False, True]),
+        ('[ -v "${x}" ]; if test -v "${x}"; then :; fi', [False, False]),
+        ('let "n=${x}"; echo let "${x}"', [False, True]),
+        ('eval "echo ${x}"; x=1 && eval "${x}"', [False, False]),
+        ('declare -i n="${x}"; local m="${x}"; export -n "${x}"', [False, True, False]),
+        ('a["${x}"]=1; a[0]="${x}"; a[1+"${x}"]=2', [False, True, False]),
+        ('printf "%s" "${x}"; printf -v "${x}" a; read -r "${x}"', [True, False, False]),
         ("it's \"${x}", [False]),
     ],
 )
@@ -102,7 +117,7 @@ def test_pieces_do_not_change_each_other(pieces: list[tuple[str, list[bool]]], s
     st.text(alphabet="\"'\\`$(){}<#\n @x-E", max_size=40), st.sampled_from(["shell", "powershell", "batch"])
 )
 def test_any_text_is_read(script: str, script_type: str) -> None:
-    assert set(unquoted(script, range(len(script)), script_type)) <= set(range(len(script)))
+    assert set(misplaced(script, range(len(script)), script_type)) <= set(range(len(script)))
 
 
 def test_a_long_script_is_read_in_linear_time() -> None:
