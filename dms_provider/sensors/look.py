@@ -1,21 +1,15 @@
-"""One look into a table, on a worker or in the triggerer, that can be stopped at any moment."""
+"""What a waiting node looks for, on a worker or in the triggerer."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
-
-from dms_provider.sensors.newer_rows import NewerRows
-from dms_provider.sessions.redaction import Redactor
-from dms_provider.sessions.session import DatabaseError, Session
-from dms_provider.sessions.source import Source, SourceError, open_source
-from dms_provider.variables.scope import read_secret
-from dms_provider.variables.values import AuthorText, Data, Value
+from typing import Any, Protocol
 
 
 class LookFailed(RuntimeError):
-    """The table could not be looked into. The message says why, and holds no secret.
+    """Nobody could look. The message says why, and holds no secret.
 
     :param may_pass: another look may work
     """
@@ -25,147 +19,54 @@ class LookFailed(RuntimeError):
         self.may_pass = may_pass
 
 
-class Look:
-    """Looks for a row, as often as asked to; each time in a session of its own.
+class Log(Protocol):
+    """Where a look tells what it has found."""
 
-    :param conn_id: Airflow connection of the data source
-    :param owner: of the flow
-    :param rows: what to look for
-    :param values: of the names in it, apart from secrets
-    :param secrets: name of each secret in it -> key of the Airflow Variable that holds it
-    """
+    def info(self, message: str, *arguments: Any) -> Any:
+        """Tell what people may want to know."""
 
-    def __init__(
-        self,
-        *,
-        conn_id: str,
-        owner: str,
-        rows: NewerRows,
-        values: Mapping[str, Value],
-        secrets: Mapping[str, str],
-    ) -> None:
-        self.conn_id = conn_id
-        self._owner = owner
-        self._rows = rows
-        self._values = values
-        self._secrets = secrets
-        self._source: Source | None = None
-        self._all_values: Mapping[str, Value] = {}
-        self._session: Session | None = None
-        self._killed = False
-        self.is_looking = False
-        self._notes: dict[str, bool] = {}
+    def warning(self, message: str, *arguments: Any) -> Any:
+        """Tell what people should know."""
 
-    def has_row(self, timeout: timedelta | None) -> bool:
-        """Ask the database, and wait for its answer.
 
-        The connection and the secrets are read at the first look, and again after one that failed.
+class Look(ABC):
+    """Looks for what a node waits for, as often as asked to, and can be stopped at any moment."""
 
-        :param timeout: the statement may go on for no longer, even when this process has died
-        :return: whether there is a row
-        :raises LookFailed: the database gave no answer, or what is asked cannot be asked
-        :raises SessionStopped: :meth:`kill` was called
+    is_looking = False
+    """Whether a look is going on at this moment, which :meth:`kill` would stop."""
+
+    @property
+    @abstractmethod
+    def asked(self) -> str:
+        """Who answers, such as a connection: a triggerer asks each of them for few looks at once."""
+
+    @abstractmethod
+    def is_there(self, timeout: timedelta | None) -> bool:
+        """Look once, and wait for the answer.
+
+        :param timeout: the look may go on for no longer, even when this process has died
+        :return: whether the node's wait is over
+        :raises LookFailed: there was no answer, or none will ever be what the node waits for
         """
-        from airflow.sdk.exceptions import AirflowRuntimeError
 
-        redactor = Redactor()
-        problem: LookFailed
-        try:
-            self.is_looking = True
-            source = self._open(timeout)
-            redactor = source.redactor
-            return self._ask(source)
-        except DatabaseError as error:
-            problem = LookFailed(f"{self.conn_id}: {error}", may_pass=error.may_pass)
-        except AirflowRuntimeError as error:
-            problem = LookFailed(f"Airflow did not give connection {self.conn_id}: {error}", may_pass=True)
-        except (SourceError, ValueError, LookupError) as error:
-            problem = LookFailed(redactor.redact(str(error)), may_pass=False)
-        finally:
-            self.is_looking = False
-        self._source = None
-        raise problem
-
+    @abstractmethod
     def kill(self) -> None:
-        """Stop the look, on the server too, and every further one."""
-        self._killed = True
-        if self._session is not None:
-            self._session.kill()
+        """Stop the look that is going, and every further one."""
 
-    def take_notes(self) -> list[str]:
-        """Return what could not be set up on the server; each note once."""
-        new = [note for note, is_taken in self._notes.items() if not is_taken]
-        self._notes.update(dict.fromkeys(new, True))
-        return new
+    @abstractmethod
+    def report(self, log: Log) -> None:
+        """Log what there is to say since the last report."""
 
+    @property
+    def missing(self) -> str | None:
+        """What the last look did not find, where there is more to say than what it looked for."""
+        return None
+
+    @abstractmethod
     def to_json(self) -> dict[str, Any]:
         """Return what :meth:`from_json` makes it of again. Of secrets, only where they are kept is in it."""
-        return {
-            "conn_id": self.conn_id,
-            "owner": self._owner,
-            "rows": self._rows.to_json(),
-            "values": {name: _value_to_json(value) for name, value in self._values.items()},
-            "secrets": dict(self._secrets),
-        }
 
     @classmethod
+    @abstractmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Look:
         """Read back what :meth:`to_json` gave."""
-        return cls(
-            conn_id=stored["conn_id"],
-            owner=stored["owner"],
-            rows=NewerRows(**stored["rows"]),
-            values={name: _value_from_json(value) for name, value in stored["values"].items()},
-            secrets=stored["secrets"],
-        )
-
-    def _open(self, timeout: timedelta | None) -> Source:
-        if self._source is None:
-            source = open_source(self.conn_id, owner=self._owner, timeout=timeout)
-            found = {name: read_secret(name, key) for name, key in self._secrets.items()}
-            source.redactor.add(value.text for value in found.values())
-            self._all_values = {**self._values, **found}
-            self._source = source
-        return self._source
-
-    def _ask(self, source: Source) -> bool:
-        from dms_provider.dialects import bind, dialect
-        from dms_provider.operators.sql import server_mode
-
-        language = dialect(source.conn_type)
-        session = Session(source)
-        self._session = session
-        if self._killed:
-            session.kill()
-        with session:
-            self._notes.update({note: self._notes.get(note, False) for note in session.notes})
-            mode = server_mode(session, language)
-            query = self._rows.query(self._all_values, language, mode)
-            sql, parameters = bind(query, language, mode, source.server.placeholder)
-            return session.row(sql, parameters) is not None
-
-
-def split_secrets(
-    values: Mapping[str, Value], keys: Mapping[str, str]
-) -> tuple[dict[str, Value], dict[str, str]]:
-    """Part secrets from the other values, so that they can be left where they are kept.
-
-    :param keys: name of each secret of the flow -> key of its Airflow Variable
-    :return: the other values, and the keys of those that are secret
-    """
-    plain: dict[str, Value] = {}
-    secret: dict[str, str] = {}
-    for name, value in values.items():
-        if isinstance(value, AuthorText) and value.secret:
-            secret[name] = keys[name]
-        else:
-            plain[name] = value
-    return plain, secret
-
-
-def _value_to_json(value: Value) -> dict[str, Any]:
-    return {"text": value.text} if isinstance(value, AuthorText) else value.to_xcom()
-
-
-def _value_from_json(stored: Mapping[str, Any]) -> Value:
-    return AuthorText(stored["text"]) if "text" in stored else Data.from_xcom(stored)

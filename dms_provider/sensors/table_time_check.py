@@ -5,33 +5,27 @@ Source: flow-spec, *table_time_check*; DMS reference, section 1.7, which does no
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from dms_provider.operators.base import FlowOperator
+from dms_provider.sensors.waiting import DEFAULT_POKE_INTERVAL, WaitedInVain, WaitingOperator
 from dms_provider.variables.scope import FlowScope
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from dms_provider.sensors.look import Look
     from dms_provider.sensors.newer_rows import NewerRows
+    from dms_provider.sensors.table_look import TableLook
+    from dms_provider.triggers.table_time_check import TableTimeTrigger
 
 Mode = Literal["wait", "once"]
 
-DEFAULT_POKE_INTERVAL = 60.0
-_GRACE = timedelta(seconds=30)
-"""The trigger knows why there is no row, so it is given time to say so before Airflow ends it."""
 
-
-class TableTimeCheckFailed(RuntimeError):
+class TableTimeCheckFailed(WaitedInVain):
     """No row came in time, or nobody could look for one. The message says which."""
 
 
-class TableTimeCheckSensor(FlowOperator):
+class TableTimeCheckSensor(WaitingOperator):
     """Succeed when a row of a table lies after a point in time.
 
     The first look is made on the worker. If there is no row yet, the node waits in the triggerer and looks
@@ -55,13 +49,10 @@ class TableTimeCheckSensor(FlowOperator):
     :param inputs: outputs of upstream nodes: the task id that gives each name
     """
 
-    ui_color = "#e8e4f5"
+    failure = TableTimeCheckFailed
     template_fields: Sequence[str] = ("conn_id", "table", "time_column", "since", "where")
     template_fields_renderers: ClassVar[dict[str, str]] = {"where": "sql"}
     reference_fields: ClassVar[tuple[str, ...]] = ("table", "time_column", "since", "where")
-    _look: Look | None = None
-    _stop: threading.Event | None = None
-    _killed = False
 
     def __init__(
         self,
@@ -81,7 +72,14 @@ class TableTimeCheckSensor(FlowOperator):
         inputs: Mapping[str, str] | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(scope=scope, variables=variables, inputs=inputs, **kwargs)
+        super().__init__(
+            poke_interval=poke_interval,
+            deferrable=deferrable,
+            scope=scope,
+            variables=variables,
+            inputs=inputs,
+            **kwargs,
+        )
         if mode not in ("wait", "once"):
             raise ValueError(f"mode is {mode!r}; write wait or once")
         self.conn_id = self.plain(conn_id)
@@ -91,46 +89,30 @@ class TableTimeCheckSensor(FlowOperator):
         self.time_format = time_format
         self.inclusive = inclusive
         self.where = self.plain(where or "")
-        self.poke_interval = poke_interval
         self.mode = mode
-        self.deferrable = deferrable
 
-    def do_work(self, context: Context) -> None:
-        """Look for a row, and wait for one.
+    def make_look(self, context: Context) -> TableLook:
+        """Return what looks for a row, with the values of this run."""
+        from dms_provider.sensors.table_look import TableLook, split_secrets
 
-        :raises TableTimeCheckFailed: there is none, and the node does not wait; or nobody could look
-        """
-        from dms_provider.sensors.look import Look, split_secrets
-
-        begin = time.time()
         rows = self._rows()
         values, secrets = split_secrets(self.resolve(rows.names(), context), self.scope.secrets)
-        stop = self._stop = threading.Event()
-        look = self._look = Look(
-            conn_id=self.conn_id, owner=self.owner, rows=rows, values=values, secrets=secrets
-        )
-        if self._killed:
-            self.on_kill()
-        looked_for = f"a row of {self.table} {'at or ' if self.inclusive else ''}after {self.since}"
-        self.log.info("Looking for %s on %s", looked_for, self.conn_id)
-        while not self._has_row(look):
-            if self.mode == "once":
-                raise TableTimeCheckFailed(f"there is no {looked_for.removeprefix('a ')}, and mode is once")
-            if self.deferrable:
-                self._wait_in_triggerer(look, looked_for, begin)
-            self.log.info("Not there yet; looking again in %g s", self.poke_interval)
-            stop.wait(self.poke_interval)
-        self.log.info("Found %s", looked_for)
+        return TableLook(conn_id=self.conn_id, owner=self.owner, rows=rows, values=values, secrets=secrets)
 
-    def resume(self, context: Context, event: Mapping[str, Any]) -> None:
-        """End the node as its trigger says.
+    def looked_for(self) -> str:
+        """Return which row is looked for."""
+        return f"a row of {self.table} {'at or ' if self.inclusive else ''}after {self.since}"
 
-        :param event: of :class:`~dms_provider.triggers.table_time_check.TableTimeTrigger`
-        :raises TableTimeCheckFailed: no row came in time, or nobody could look for one
-        """
-        if event["problem"] is not None:
-            raise TableTimeCheckFailed(event["problem"])
-        self.log.info("Found %s", event["found"])
+    def trigger_type(self) -> type[TableTimeTrigger]:
+        """Return the trigger that looks into the table."""
+        from dms_provider.triggers.table_time_check import TableTimeTrigger
+
+        return TableTimeTrigger
+
+    @property
+    def looks_once(self) -> bool:
+        """Whether the node does not wait."""
+        return self.mode == "once"
 
     def describe(self, context: Context) -> None:
         """Log the query that would look for a row.
@@ -152,17 +134,6 @@ class TableTimeCheckSensor(FlowOperator):
         often = "once" if self.mode == "once" else f"every {self.poke_interval:g} s, until there is a row"
         self.log.info("Would ask %s, %s:\n%s", self.conn_id, often, substitute(query, language, mode))
 
-    def on_kill(self) -> None:
-        """Stop the look, on the server itself. Airflow calls this when the task is to end."""
-        self._killed = True
-        if self._stop is not None:
-            self._stop.set()
-        if self._look is not None:
-            # A signal can come while this thread holds the lock of its log; waiting for it would never end.
-            note = ("Told to stop: cancelling what runs on %s", self.conn_id)
-            threading.Thread(target=self.log.info, args=note, daemon=True).start()
-            self._look.kill()
-
     def _rows(self) -> NewerRows:
         from dms_provider.sensors.newer_rows import NewerRows
 
@@ -175,35 +146,3 @@ class TableTimeCheckSensor(FlowOperator):
             inclusive=self.inclusive,
             timezone=self.scope.timezone,
         )
-
-    def _has_row(self, look: Look) -> bool:
-        from dms_provider.sensors.look import LookFailed
-
-        problem: str | None = None
-        try:
-            has_row = look.has_row(self.execution_timeout)
-        except LookFailed as error:
-            if self.mode == "once" or not error.may_pass:
-                problem = str(error)
-            else:
-                self.log.warning("Could not look: %s", error)
-            has_row = False
-        if problem is not None:
-            raise TableTimeCheckFailed(problem)
-        for note in look.take_notes():
-            self.log.warning("%s: %s", self.conn_id, note)
-        return has_row
-
-    def _wait_in_triggerer(self, look: Look, looked_for: str, begin: float) -> NoReturn:
-        from dms_provider.triggers.table_time_check import TableTimeTrigger
-
-        deadline: float | None = None
-        timeout: timedelta | None = None
-        if self.execution_timeout is not None:
-            deadline = begin + self.execution_timeout.total_seconds()
-            timeout = timedelta(seconds=max(deadline - time.time(), 0)) + _GRACE
-        self.log.info("Not there yet; waiting in the triggerer, looking every %g s", self.poke_interval)
-        trigger = TableTimeTrigger(
-            look=look.to_json(), looked_for=looked_for, poke_interval=self.poke_interval, deadline=deadline
-        )
-        self.defer(trigger=trigger, method_name="resume", timeout=timeout)

@@ -15,10 +15,11 @@ import pytest
 from airflow.triggers.base import TriggerEvent
 
 from dev.services import Server
-from dms_provider.sensors.look import Look
 from dms_provider.sensors.newer_rows import NewerRows
+from dms_provider.sensors.table_look import TableLook
 from dms_provider.sessions.session import Session
-from dms_provider.triggers.table_time_check import LOOKS_AT_ONCE, TableTimeTrigger
+from dms_provider.triggers.table_time_check import TableTimeTrigger
+from dms_provider.triggers.waiting import LOOKS_AT_ONCE
 from dms_provider.variables.values import Data, Value
 from tests.dms_provider.databases import Database, wait_until
 from tests.dms_provider.operators.running import Log
@@ -37,7 +38,7 @@ def trigger(
     table: str = "dms_arrived",
 ) -> TableTimeTrigger:
     rows = NewerRows(table=table, time_column="loaded_at", since="2023-08-03", where=where)
-    look = Look(conn_id="source", owner="alice", rows=rows, values=values or {}, secrets=secrets or {})
+    look = TableLook(conn_id="source", owner="alice", rows=rows, values=values or {}, secrets=secrets or {})
     made = TableTimeTrigger(
         look=look.to_json(),
         looked_for="a row",
@@ -249,14 +250,14 @@ def test_other_triggers_go_on_while_a_database_is_silent(monkeypatch: pytest.Mon
     going: list[int] = []
     most: list[int] = []
 
-    def has_row(look: Look, timeout: timedelta | None) -> bool:
+    def is_there(look: TableLook, timeout: timedelta | None) -> bool:
         going.append(1)
         most.append(len(going))
         released.wait(60)
         going.pop()
         return True
 
-    monkeypatch.setattr(Look, "has_row", has_row)
+    monkeypatch.setattr(TableLook, "is_there", is_there)
 
     async def wait() -> list[Any]:
         waiting = [asyncio.create_task(payload(trigger(interval=0, seconds=None))) for _ in range(40)]
@@ -272,9 +273,9 @@ def test_other_triggers_go_on_while_a_database_is_silent(monkeypatch: pytest.Mon
 
 
 def test_an_error_of_ours_fails_the_trigger(monkeypatch: pytest.MonkeyPatch) -> None:
-    def has_row(look: Look, timeout: timedelta | None) -> bool:
+    def is_there(look: TableLook, timeout: timedelta | None) -> bool:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(Look, "has_row", has_row)
+    monkeypatch.setattr(TableLook, "is_there", is_there)
     with pytest.raises(ZeroDivisionError):
         asyncio.run(payload(trigger()))
