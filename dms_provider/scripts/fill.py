@@ -1,0 +1,178 @@
+"""A script with its data in: each value is a variable, set before the script's first line.
+
+Source: flow-spec, *Variables* ("In a script, data may stand only inside double quotes").
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+from dms_provider.scripts.places import misplaced
+from dms_provider.variables.references import DataReference, Text
+from dms_provider.variables.values import Data
+
+ScriptType = Literal["shell", "powershell", "batch"]
+
+_OWN_NAME = "dms_data"
+_ANYWHERE = frozenset({"number", "identifier"})
+_BATCH_TEXT = re.compile(r"[A-Za-z0-9_.:/-]+")
+_SHEBANG = re.compile(r"#![^\n]*(?:\n|\Z)")
+_POSIX_SHELL = re.compile(
+    r"#![ \t]*\S*?/(?:env[ \t]+(?:-S[ \t]+)?)?(?:ba|da|a|k|z|mk|pdk)?sh(?:[ \t\r\n]|\Z)"
+)
+_MUST_BE_FIRST = re.compile(
+    r"(?:\s|#[^\n]*(?:\n|\Z)|<\#.*?\#>)*(?:param[\s(]|using[ \t]|\[CmdletBinding)", re.DOTALL | re.IGNORECASE
+)
+_SHOWN_CHARACTERS = 40
+
+
+class RefusedScript(ValueError):
+    """A script that cannot be sent. The message says what, where in the script, and what to do."""
+
+
+def fill_script(text: Text, script_type: ScriptType) -> str:
+    """Return the script as it is sent.
+
+    :param text: with the author's text in
+    :raises RefusedScript: data cannot stand where its reference stands, or cannot be given to this script
+    """
+    if script_type == "batch":
+        return "".join(
+            part if isinstance(part, str) else _plain(part, "".join(_before(text, index)))
+            for index, part in enumerate(text)
+        )
+    return _WithVariables(text, script_type).script()
+
+
+class _WithVariables:
+    """A script whose language has double quotes in which a variable is read.
+
+    :param text: with the author's text in
+    """
+
+    def __init__(self, text: Text, script_type: ScriptType) -> None:
+        self._text = text
+        self._script_type = script_type
+        written = "".join(part for part in text if isinstance(part, str))
+        self._prefix = _OWN_NAME
+        while self._prefix in written:
+            self._prefix += "_"
+        self._names: dict[str, str] = {}
+        self._values: dict[str, Data] = {}
+        for part in text:
+            if isinstance(part, DataReference) and part.name not in self._names:
+                self._names[part.name] = f"{self._prefix}_{len(self._names) + 1}"
+                self._values[part.name] = part.data
+
+    def script(self) -> str:
+        """Return the script with variables in the place of data, and what sets them before its first line."""
+        pieces: list[str] = []
+        references: dict[int, DataReference] = {}
+        offset = 0
+        for part in self._text:
+            if isinstance(part, DataReference):
+                references[offset] = part
+                part = f"${{{self._names[part.name]}}}"
+            pieces.append(part)
+            offset += len(part)
+        script = "".join(pieces)
+        outside = dict.fromkeys(misplaced(script, references, self._script_type))
+        used = {reference.name for offset, reference in references.items() if offset not in outside}
+        for offset in reversed(outside):
+            reference = references[offset]
+            line = script.count("\n", 0, offset) + 1
+            end = offset + len(self._names[reference.name]) + 3
+            script = script[:offset] + _as_text(reference, line) + script[end:]
+        return self._with_settings(script, sorted(used)) if used else script
+
+    def _with_settings(self, script: str, used: list[str]) -> str:
+        setting = _SETTINGS[self._script_type]
+        lines = "".join(setting(self._names[name], self._value(name)) for name in used)
+        if self._script_type == "powershell":
+            if _MUST_BE_FIRST.match(script):
+                raise RefusedScript(
+                    f"{_list(used)} must be set before the first line of the script, but PowerShell wants"
+                    " param, using and [CmdletBinding()] there; move what needs the data to another script"
+                )
+            return lines + script
+        shebang = _SHEBANG.match(script)
+        if shebang is None:
+            return lines + script
+        if not _POSIX_SHELL.match(script):
+            raise RefusedScript(
+                f"{_list(used)} can be given to a script of a POSIX shell only, and line 1 says"
+                f" {_shortened(shebang.group().strip())}; let a shell script call that program with the data"
+            )
+        behind = shebang.end()
+        line_end = "" if shebang.group().endswith("\n") else "\n"
+        return script[:behind] + line_end + lines + script[behind:]
+
+    def _value(self, name: str) -> str:
+        text = self._values[name].text
+        if "\0" in text:
+            raise RefusedScript(f"${{{name}}}: its value holds a NUL character, which no script can hold")
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise RefusedScript(f"${{{name}}}: its value is no text that UTF-8 can hold") from None
+        return text
+
+
+def _as_text(reference: DataReference, line: int) -> str:
+    """Return data for a place where it is not a variable: only what can be no code may stand there."""
+    if reference.data.type not in _ANYWHERE:
+        raise RefusedScript(
+            f"line {line}: ${{{reference.name}}} is data, which may stand only inside double quotes and not"
+            f' in arithmetic, backticks or $( ): write "${{{reference.name}}}", or set a variable of the'
+            " script to that first; an output of type number or identifier may stand anywhere"
+        )
+    if not reference.data.elements or None in reference.data.elements:
+        raise RefusedScript(
+            f"line {line}: ${{{reference.name}}} is NULL, which has no text outside of double quotes; replace"
+            " it in the query"
+        )
+    return reference.data.text
+
+
+def _plain(reference: DataReference, before: str) -> str:
+    """Return data for a batch file, which has no quotes that hold."""
+    text = reference.data.text
+    if _BATCH_TEXT.fullmatch(text):
+        return text
+    line = before.count("\n") + 1
+    raise RefusedScript(
+        f"line {line}: ${{{reference.name}}} is {_shortened(repr(text))}; in a batch file data is made of"
+        " A-Z a-z 0-9 _ . : / - and not empty; use a PowerShell script for other values"
+    )
+
+
+def _before(text: Text, index: int) -> list[str]:
+    return [part if isinstance(part, str) else part.data.text for part in text[:index]]
+
+
+def _set_in_shell(name: str, value: str) -> str:
+    quoted = value.replace("'", "'\\''")
+    return f"{name}='{quoted}'\n"
+
+
+def _set_in_powershell(name: str, value: str) -> str:
+    # Base64: PowerShell takes several characters for quotes, and a file without a mark for its code page.
+    encoded = base64.b64encode(value.encode()).decode()
+    return f"${name} = [Text.Encoding]::UTF8.GetString([Convert]::FromBase64String('{encoded}'))\n"
+
+
+_SETTINGS: Mapping[str, Callable[[str, str], str]] = {
+    "shell": _set_in_shell,
+    "powershell": _set_in_powershell,
+}
+
+
+def _list(names: list[str]) -> str:
+    return ", ".join(f"${{{name}}}" for name in names)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…"
