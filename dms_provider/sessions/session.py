@@ -43,11 +43,13 @@ class DatabaseError(RuntimeError):
     """The data source, or its driver, refused something. The message holds no secret.
 
     :param may_pass: the same may work later: the server was down, busy or out of reach
+    :param code: the server's number of the error, or its SQLSTATE; ``None`` where the driver knows neither
     """
 
-    def __init__(self, message: str, *, may_pass: bool = False) -> None:
+    def __init__(self, message: str, *, may_pass: bool = False, code: int | str | None = None) -> None:
         super().__init__(message)
         self.may_pass = may_pass
+        self.code = code
 
 
 class Query:
@@ -207,6 +209,11 @@ class Session:
             self._thread.join(_CLOSE_SECONDS)
 
     @property
+    def stopped(self) -> bool:
+        """Whether the session was told to end."""
+        return self._stopped
+
+    @property
     def _is_unusable(self) -> bool:
         """The session was stopped, or its user was interrupted while it worked."""
         return self._stopped or self._busy
@@ -226,7 +233,9 @@ class Session:
             raise error
         # Outside of an except clause, so that the driver's words are not shown beside ours.
         raise DatabaseError(
-            self._source.redactor.redact(_describe(error)), may_pass=self._source.server.may_pass(error)
+            self._source.redactor.redact(_describe(error)),
+            may_pass=self._source.server.may_pass(error),
+            code=_code(error),
         )
 
     def _serve(self) -> None:
@@ -287,3 +296,10 @@ def _describe(error: BaseException) -> str:
     message = str(error).strip() or type(error).__name__
     state = getattr(error, "sqlstate", None)
     return f"{message} (SQLSTATE {state})" if state else message
+
+
+def _code(error: BaseException) -> int | str | None:
+    if error.args and isinstance(error.args[0], int):
+        return error.args[0]
+    state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
+    return state if isinstance(state, str) else None
