@@ -271,11 +271,19 @@ class AirflowInstance:
 
     def post(self, path: str, body: Mapping[str, Any]) -> Any:
         """Send a JSON object to the REST API, return its JSON answer."""
-        return self._answer(self.client.post(path, json=body))
+        return self._change(lambda: self.client.post(path, json=body))
 
     def patch(self, path: str, body: Mapping[str, Any]) -> Any:
         """Change something through the REST API, return its JSON answer."""
-        return self._answer(self.client.patch(path, json=body))
+        return self._change(lambda: self.client.patch(path, json=body))
+
+    def _change(self, request: Callable[[], httpx.Response]) -> Any:
+        """Ask again, as a person would, where Airflow's API and scheduler block each other: one gives way."""
+        response = request()
+        for _ in range(2):
+            if response.status_code == 500 and "Database error" in response.text:
+                response = request()
+        return self._answer(response)
 
     @staticmethod
     def _answer(response: httpx.Response) -> Any:

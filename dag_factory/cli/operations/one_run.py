@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from airflow.utils.session import create_session
+from sqlalchemy.exc import OperationalError
 
 from dag_factory.cli.commands import GOOD
 from dag_factory.cli.operations.spec import is_spec_of
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     Operation = Callable[[DagRun, Session], None]
+
+_TRIES = 5
+_DEADLOCKS = frozenset({"40P01", 1213})
+"""What PostgreSQL and MySQL call it: the scheduler works on the same run, and one of them must begin again."""
 
 
 def run_rerun(arguments: Namespace) -> int:
@@ -43,7 +48,24 @@ def run_stop(arguments: Namespace) -> int:
     return _operate(stop, arguments)
 
 
-def _operate(operation: Operation, arguments: Namespace, *, restarts: bool = False) -> int:
+def _operate(
+    operation: Operation, arguments: Namespace, *, restarts: bool = False, tries: int = _TRIES
+) -> int:
+    try:
+        return _try_once(operation, arguments, restarts=restarts)
+    except OperationalError as error:
+        if tries == 1 or not _is_deadlock(error):
+            raise
+    return _operate(operation, arguments, restarts=restarts, tries=tries - 1)
+
+
+def _is_deadlock(error: OperationalError) -> bool:
+    said = error.orig
+    codes = (getattr(said, "sqlstate", None), getattr(said, "pgcode", None), *getattr(said, "args", ())[:1])
+    return not _DEADLOCKS.isdisjoint(codes)
+
+
+def _try_once(operation: Operation, arguments: Namespace, *, restarts: bool) -> int:
     with create_session() as session:
         flow = find_flow(arguments.flow, session)
         run = find_run(flow.flow_id, arguments.run_id, session)

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from airflow.listeners import hookimpl
 from airflow.listeners.listener import get_listener_manager
+from sqlalchemy.exc import OperationalError
 
+from dag_factory.cli.operations import one_run
 from tests.dag_factory.cli.operations.conftest import Dms, Metadata
 
 HELPERS = {"dms__hold", "dms__outcome"}
@@ -113,7 +115,7 @@ def test_a_run_that_is_going_is_not_cleared(
     ("concurrency", "other", "status"),
     [
         ("skip", {}, 1),
-        ("skip", {"dry_run": True}, 0),
+        ("skip", {"kind": "dry_run"}, 0),
         ("skip", {"refused": "no"}, 0),
         ("ignore", {}, 0),
         ("parallel_mode_1", {}, 0),
@@ -136,6 +138,29 @@ def test_under_skip_another_run_that_is_going_is_in_the_way(
     assert outcome.status == status
     assert (cleared(metadata, run_id) == set()) == bool(status)
     assert (going in outcome.err) == bool(status)
+
+
+@pytest.mark.parametrize(("code", "status"), [("40P01", 0), ("57P03", 1)])
+def test_a_deadlock_with_the_scheduler_is_tried_again(
+    dms: Dms, metadata: Metadata, ended: Ended, monkeypatch: pytest.MonkeyPatch, code: str, status: int
+) -> None:
+    class Refused(Exception):
+        sqlstate = code
+
+    refusals = iter([Refused("deadlock detected")] * 2)
+    real = one_run.rerun
+
+    def rerun(run: Any, session: Any) -> None:
+        real(run, session)
+        if (refusal := next(refusals, None)) is not None:
+            raise OperationalError("COMMIT", {}, refusal)
+
+    run_id = ended()
+
+    monkeypatch.setattr(one_run, "rerun", rerun)
+    outcome = dms("rerun", "daily", run_id)
+    assert outcome.status == status
+    assert bool(cleared(metadata, run_id)) == (status == 0)
 
 
 def test_a_paused_flow_is_not_run_again(dms: Dms, metadata: Metadata, ended: Ended) -> None:
