@@ -24,7 +24,8 @@ class DataSource:
     :param dialect: ``module:name`` in :mod:`dms_provider.dialects`; ``None`` for what is no SQL database
     :param server: ``module:class`` in :mod:`dms_provider.sessions`; ``None`` where no node can run SQL
     :param server_options: arguments of that class
-    :param form: name in :mod:`dms_provider.connection_forms`; ``None`` where another provider has the form
+    :param form: key of :data:`dms_provider.connection_forms.FORMS`; ``None`` where the connection type and its
+        form are another provider's
     """
 
     label: str
@@ -58,6 +59,7 @@ DATA_SOURCES: Final[Mapping[str, DataSource]] = MappingProxyType(
             extra="mysql",
             dialect=_MYSQL,
             server=_MYSQL_SERVER,
+            form="mysql",
         ),
         "oceanbase": DataSource(
             "OceanBase (MySQL mode)",
@@ -65,6 +67,7 @@ DATA_SOURCES: Final[Mapping[str, DataSource]] = MappingProxyType(
             extra="mysql",
             dialect=_MYSQL,
             server=_MYSQL_SERVER,
+            form="oceanbase",
         ),
         "analyticdb_mysql": DataSource(
             "AnalyticDB for MySQL",
@@ -73,6 +76,7 @@ DATA_SOURCES: Final[Mapping[str, DataSource]] = MappingProxyType(
             dialect=_MYSQL,
             server=_MYSQL_SERVER,
             server_options=_NOT_EVEN_READING,
+            form="mysql",
         ),
         "dla": DataSource(
             "Data Lake Analytics",
@@ -81,6 +85,7 @@ DATA_SOURCES: Final[Mapping[str, DataSource]] = MappingProxyType(
             dialect=_MYSQL,
             server=_MYSQL_SERVER,
             server_options=_NOT_EVEN_READING,
+            form="mysql",
         ),
         "lindorm": DataSource(
             "Lindorm",
@@ -89,6 +94,7 @@ DATA_SOURCES: Final[Mapping[str, DataSource]] = MappingProxyType(
             dialect=_MYSQL,
             server=_MYSQL_SERVER,
             server_options=_NOT_EVEN_READING,
+            form="mysql",
         ),
         "postgres": DataSource(
             "PostgreSQL, PolarDB for PostgreSQL",
@@ -98,11 +104,12 @@ DATA_SOURCES: Final[Mapping[str, DataSource]] = MappingProxyType(
             server=_POSTGRES_SERVER,
         ),
         "polardb_oracle": DataSource(
-            "PolarDB for PostgreSQL (Oracle-compatible)",
+            "PolarDB (Oracle-compatible)",
             hook="dms_provider.hooks.postgres.PolarDBOracleHook",
             extra="postgres",
             dialect=_POSTGRES,
             server=_POSTGRES_SERVER,
+            form="postgres",
         ),
         "analyticdb_postgres": DataSource(
             "AnalyticDB for PostgreSQL",
@@ -110,6 +117,7 @@ DATA_SOURCES: Final[Mapping[str, DataSource]] = MappingProxyType(
             extra="postgres",
             dialect=_POSTGRES,
             server=_POSTGRES_SERVER,
+            form="postgres",
         ),
         "hologres": DataSource(
             "Hologres",
@@ -118,6 +126,7 @@ DATA_SOURCES: Final[Mapping[str, DataSource]] = MappingProxyType(
             dialect=_POSTGRES,
             server=_POSTGRES_SERVER,
             server_options=_NO_TRANSACTIONS,
+            form="postgres",
         ),
         "sqlite": DataSource(
             "SQLite",
@@ -157,7 +166,7 @@ DATA_SOURCES: Final[Mapping[str, DataSource]] = MappingProxyType(
             extra="maxcompute",
             dialect="maxcompute:MAXCOMPUTE",
         ),
-        "oss": DataSource("Object Storage Service", hook="dms_provider.hooks.oss.OSSHook", extra="oss"),
+        "oss": DataSource("Alibaba Cloud OSS", hook="dms_provider.hooks.oss.OSSHook", extra="oss"),
         "alibaba_cloud": DataSource(
             "Alibaba Cloud", hook="dms_provider.hooks.alibaba_cloud.AlibabaCloudHook", extra="alibaba_cloud"
         ),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from dms_provider.connection_forms import connection_types
+
 _INTEGRATION = "Alibaba Cloud DMS"
 
 
@@ -13,6 +15,7 @@ def get_provider_info() -> dict[str, Any]:
     The plugin is not in it but an entry point ``airflow.plugins``: Airflow loads a provider's plugins only
     where ``[core] lazy_discover_providers`` is off, which it is not by default.
     """
+    own_types = connection_types()
     return {
         "package-name": "airflow-provider-dms",
         "name": "Alibaba Cloud DMS task orchestration",
@@ -22,6 +25,15 @@ def get_provider_info() -> dict[str, Any]:
                 "integration-name": _INTEGRATION,
                 "external-doc-url": "https://www.alibabacloud.com/help/en/dms/",
                 "tags": ["service"],
+            }
+        ],
+        "connection-types": own_types,
+        "hooks": [
+            {
+                "integration-name": _INTEGRATION,
+                "python-modules": sorted(
+                    {str(own["hook-class-name"]).rpartition(".")[0] for own in own_types}
+                ),
             }
         ],
         "operators": [

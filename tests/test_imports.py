@@ -28,7 +28,7 @@ NEED_AIRFLOW = (
         for part in ("action", "flows", "freezing", "one_run", "run", "spec")
     ),
     "dag_factory.discovery",
-    "dms_provider.hooks.oss",
+    *(f"dms_provider.hooks.{part}" for part in ("missing", "mysql", "oss", "postgres")),
     "dms_provider.operations",
     "dms_provider.operators",
     "dms_provider.plugins",
@@ -42,12 +42,15 @@ NEED_AIRFLOW = (
     "dms_provider.sensors.table_time_check",
     "dms_provider.timetables",
     "dms_provider.triggers",
+    "dms_provider.unload.left_over",
+    "dms_provider.unload.object",
 )
 RUN_ON_WORKERS = tuple(
     f"dms_provider.{part}"
     for part in (
         "conditions",
         "dialects",
+        "hooks",
         "operators",
         "policies.coupling",
         "policies.dag",
@@ -59,6 +62,7 @@ RUN_ON_WORKERS = tuple(
         "sensors",
         "sessions",
         "triggers",
+        "unload",
         "variables",
     )
 )

@@ -6,7 +6,18 @@ Source: flow-spec, *Data sources*. The driver is mysqlclient, or with the extra
 
 from __future__ import annotations
 
-from airflow.providers.mysql.hooks.mysql import MySqlHook
+from typing import TYPE_CHECKING
+
+from dms_provider.data_sources import DATA_SOURCES
+from dms_provider.hooks.missing import missing_hook
+
+if TYPE_CHECKING:
+    from airflow.providers.mysql.hooks.mysql import MySqlHook
+else:
+    try:
+        from airflow.providers.mysql.hooks.mysql import MySqlHook
+    except ImportError as error:
+        MySqlHook = missing_hook("mysql", error)
 
 
 class PolarDBXHook(MySqlHook):
@@ -15,7 +26,7 @@ class PolarDBXHook(MySqlHook):
     conn_name_attr = "polardbx_conn_id"
     default_conn_name = "polardbx_default"
     conn_type = "polardbx"
-    hook_name = "PolarDB-X"
+    hook_name = DATA_SOURCES["polardbx"].label
 
 
 class OceanBaseHook(MySqlHook):
@@ -24,7 +35,7 @@ class OceanBaseHook(MySqlHook):
     conn_name_attr = "oceanbase_conn_id"
     default_conn_name = "oceanbase_default"
     conn_type = "oceanbase"
-    hook_name = "OceanBase (MySQL mode)"
+    hook_name = DATA_SOURCES["oceanbase"].label
 
 
 class AnalyticDBMySQLHook(MySqlHook):
@@ -33,7 +44,7 @@ class AnalyticDBMySQLHook(MySqlHook):
     conn_name_attr = "analyticdb_mysql_conn_id"
     default_conn_name = "analyticdb_mysql_default"
     conn_type = "analyticdb_mysql"
-    hook_name = "AnalyticDB for MySQL"
+    hook_name = DATA_SOURCES["analyticdb_mysql"].label
 
 
 class DLAHook(MySqlHook):
@@ -42,7 +53,7 @@ class DLAHook(MySqlHook):
     conn_name_attr = "dla_conn_id"
     default_conn_name = "dla_default"
     conn_type = "dla"
-    hook_name = "Data Lake Analytics"
+    hook_name = DATA_SOURCES["dla"].label
 
 
 class LindormHook(MySqlHook):
@@ -51,4 +62,4 @@ class LindormHook(MySqlHook):
     conn_name_attr = "lindorm_conn_id"
     default_conn_name = "lindorm_default"
     conn_type = "lindorm"
-    hook_name = "Lindorm"
+    hook_name = DATA_SOURCES["lindorm"].label

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from airflow.api_fastapi.core_api.services.ui.connections import HookMetaService
 from airflow.providers_manager import ProvidersManager
 
 from dms_provider.get_provider_info import get_provider_info
@@ -26,10 +27,39 @@ def test_airflow_knows_the_provider() -> None:
     assert PACKAGE in ProvidersManager().providers
 
 
+def test_connection_types_are_as_airflow_describes_those_of_providers() -> None:
+    schema = json.loads(files("airflow").joinpath("provider.yaml.schema.json").read_text())
+    jsonschema.validate(get_provider_info()["connection-types"], schema["properties"]["connection-types"])
+
+
+def test_every_connection_type_is_in_the_list_of_the_ui_with_its_fields() -> None:
+    shown = {found.connection_type: found for found in HookMetaService.hook_meta_data()}
+    for entry in get_provider_info()["connection-types"]:
+        found = shown[entry["connection-type"]]
+        assert (found.hook_name, found.hook_class_name) == (entry["hook-name"], entry["hook-class-name"])
+        fields = found.extra_fields
+        assert fields is not None
+        assert set(fields) == set(entry["conn-fields"])
+        for name, field in entry["conn-fields"].items():
+            assert fields[name]["schema"] == {**field["schema"], "title": field["label"]}
+            assert fields[name]["description"] == field["description"]
+
+
+@pytest.mark.filterwarnings("ignore:ProvidersManager.hooks is deprecated")
+def test_airflow_finds_nothing_wrong_with_the_hooks(caplog: pytest.LogCaptureFixture) -> None:
+    hooks = ProvidersManager().hooks
+    for entry in get_provider_info()["connection-types"]:
+        found = hooks[entry["connection-type"]]
+        assert found is not None, entry["connection-type"]
+        assert found.hook_name == entry["hook-name"]
+        assert found.connection_testable
+    assert [record.getMessage() for record in caplog.records if "dms_provider" in record.getMessage()] == []
+
+
 def test_everything_named_is_there() -> None:
     info = get_provider_info()
     names = {integration["integration-name"] for integration in info["integrations"]}
-    for kind in ("operators", "sensors", "triggers", "bundles"):
+    for kind in ("hooks", "operators", "sensors", "triggers", "bundles"):
         for entry in info[kind]:
             assert entry["integration-name"] in names
             for module in entry["python-modules"]:
