@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _TRIES = 5
 _DEADLOCKS = frozenset({"40P01", 1213})
-"""What PostgreSQL and MySQL call it: the scheduler works on the same run, and one of them must begin again."""
+"""What PostgreSQL and MySQL call it: the scheduler works on the same run, and one of them begins again."""
 
 
 def run_rerun(arguments: Namespace) -> int:

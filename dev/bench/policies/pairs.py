@@ -19,7 +19,9 @@ IDLE_SECONDS = 10.0
 _STATE = "SELECT state FROM dag_run WHERE dag_id = %s AND run_id = %s"
 _TIMES = """
 SELECT extract(epoch FROM run.end_date - run.start_date)::float,
-    extract(epoch FROM run.end_date - max(task.end_date) FILTER (WHERE task.task_id NOT LIKE 'dms%%'))::float
+    extract(epoch FROM run.end_date - max(task.end_date) FILTER (WHERE task.task_id NOT LIKE 'dms%%'))::float,
+    extract(epoch FROM avg(task.end_date - task.start_date)
+        FILTER (WHERE task.task_id NOT LIKE 'dms%%'))::float
 FROM dag_run AS run JOIN task_instance AS task USING (dag_id, run_id)
 WHERE run.dag_id = %s AND run.run_id = %s GROUP BY run.id
 """
@@ -31,10 +33,12 @@ class Measured:
 
     :param seconds: from its start to its end
     :param last: seconds of them after its last node had ended
+    :param node: seconds from start to end of one node, on average
     """
 
     seconds: float
     last: float
+    node: float
     counts: Counts
 
 
@@ -60,7 +64,11 @@ def compare_pairs(pairs: int, policies: Sequence[str] = ERROR_HANDLING) -> None:
             turn = number % len(dags)
             for dag_id in dags[turn:] + dags[:turn]:
                 results[dag_id].append(run := _measure(airflow, meter, dag_id))
-                print(f"{dag_id}: {run.seconds:.1f} s, {run.last:.2f} s after its last node", flush=True)
+                print(
+                    f"{dag_id}: {run.seconds:.1f} s, {run.last:.2f} s after its last node,"
+                    f" {run.node:.2f} s a node",
+                    flush=True,
+                )
     _print(results, pairs, idle)
 
 
@@ -87,8 +95,8 @@ def _measure(airflow: AirflowInstance, meter: Meter, dag_id: str) -> Measured:
         airflow.wait_for(ended, f"{dag_id} to succeed")
         time.sleep(1)
         counts = meter.read() - before
-        seconds, last = connection.execute(_TIMES, (dag_id, run_id)).fetchone()
-    return Measured(seconds, last, counts)
+        seconds, last, node = connection.execute(_TIMES, (dag_id, run_id)).fetchone()
+    return Measured(seconds, last, node, counts)
 
 
 def _print(results: Mapping[str, Sequence[Measured]], pairs: int, idle: float) -> None:
@@ -96,7 +104,7 @@ def _print(results: Mapping[str, Sequence[Measured]], pairs: int, idle: float) -
     print(
         f"{'':28}{'starts':>8}{'calls a node':>14}{'queries':>9}{'run s':>8}{'after last node s':>19}", end=""
     )
-    print(f"{'run / plain':>13}{'queries / plain':>17}")
+    print(f"{'one node s':>12}{'run / plain':>13}{'queries / plain':>17}")
     plain = results[PLAIN]
     for dag_id, runs in results.items():
         median = statistics.median
@@ -107,6 +115,7 @@ def _print(results: Mapping[str, Sequence[Measured]], pairs: int, idle: float) -
             f"{median(run.counts.calls for run in runs) / NODES:14.2f}"
             f"{median(run.counts.queries for run in runs):9.0f}"
             f"{median(run.seconds for run in runs):8.2f}{median(run.last for run in runs):19.2f}"
+            f"{median(run.node for run in runs):12.2f}"
             f"{ratio:13.3f}{queries:17.3f}",
             flush=True,
         )
