@@ -61,7 +61,7 @@ class SingleInstanceSQLOperator(SQLFlowOperator):
         language = dialect(source.conn_type)
         if self.transaction:
             self._refuse_what_cannot_be_undone(text, source, session, language)
-            session.execute(source.server.begin_transaction)
+            session.begin()
         reader = StatementReader(language, text)
         mode = language.default_mode
         number = 0
@@ -76,7 +76,7 @@ class SingleInstanceSQLOperator(SQLFlowOperator):
         if number == 0:
             raise StatementFailed("there is no statement in the text of this node")
         if self.transaction:
-            session.execute("COMMIT")
+            session.commit()
             self.log.info("Committed %d statements", number)
 
     def _run_statement(

@@ -18,10 +18,12 @@ class SessionStart:
 
     :param session_id: names the session to :meth:`Server.cancel`
     :param notes: what could not be set up, for the log
+    :param keeps_limit: the server or its driver ends a statement at its limit; otherwise the session does
     """
 
     session_id: Any
     notes: tuple[str, ...] = ()
+    keeps_limit: bool = True
 
 
 class Server(ABC):
@@ -57,6 +59,18 @@ class Server(ABC):
         :param session_id: of :meth:`start`
         """
 
+    def begin(self, connection: Any) -> None:
+        """Begin a transaction, which :meth:`commit` ends."""
+        run_quietly(connection, self.begin_transaction)
+
+    def begin_read_only(self, connection: Any) -> None:
+        """Begin a transaction that cannot change anything."""
+        run_quietly(connection, self.begin_reading)
+
+    def commit(self, connection: Any) -> None:
+        """Keep what the transaction has done."""
+        run_quietly(connection, "COMMIT")
+
     def run(self, connection: Any, sql: str, *, is_query: bool) -> int | None:
         """Run one statement and let its result go, in bounded memory.
 
@@ -77,6 +91,22 @@ class Server(ABC):
         :param error: of the driver
         """
         return any(base.__name__ in _PASSING_ERRORS for base in type(error).__mro__)
+
+    def describe(self, error: BaseException) -> str:
+        """Return what the server said, with its code.
+
+        :param error: of the driver
+        """
+        arguments = error.args
+        if len(arguments) >= 2 and isinstance(arguments[0], int):
+            return f"{arguments[1]} (error {arguments[0]})"
+        message = str(error).strip() or type(error).__name__
+        state = getattr(error, "sqlstate", None)
+        return f"{message} (SQLSTATE {state})" if state else message
+
+    def cursor(self, connection: Any) -> Any:
+        """Return a cursor for a statement whose result is small."""
+        return connection.cursor()
 
     @abstractmethod
     def streaming_cursor(self, connection: Any) -> Any:

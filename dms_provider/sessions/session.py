@@ -12,11 +12,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Any, TypeVar
 
-from dms_provider.sessions.server import ROWS_A_FETCH, SessionStart, is_driver_error, run_quietly
+from dms_provider.sessions.server import ROWS_A_FETCH, SessionStart, is_driver_error
 from dms_provider.sessions.source import Source
 
 _KILL_SECONDS = 4.0
@@ -95,6 +95,7 @@ class Session:
         self._thread = threading.Thread(target=self._serve, name=f"session-{source.conn_id}", daemon=True)
         self._connection: Any = None
         self._session_id: Any = None
+        self._own_limit: float | None = None
         self._busy = False
         self._stopped = False
         self.notes: tuple[str, ...] = ()
@@ -112,6 +113,30 @@ class Session:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def begin(self) -> None:
+        """Begin a transaction; :meth:`commit` keeps what it does, and the end of the session undoes it.
+
+        :raises DatabaseError: the server refused it
+        :raises SessionStopped: the session was stopped
+        """
+        self._do(self._source.server.begin)
+
+    def begin_read_only(self) -> None:
+        """Begin a transaction that cannot change anything; it ends with the session.
+
+        :raises DatabaseError: the server refused it
+        :raises SessionStopped: the session was stopped
+        """
+        self._do(self._source.server.begin_read_only)
+
+    def commit(self) -> None:
+        """Keep what the transaction has done.
+
+        :raises DatabaseError: the server refused it
+        :raises SessionStopped: the session was stopped
+        """
+        self._do(self._source.server.commit)
 
     def execute(self, sql: str, *, is_query: bool = False) -> int | None:
         """Run one statement to its end, and keep nothing of its result.
@@ -146,7 +171,7 @@ class Session:
         """
 
         def fetch(connection: Any) -> tuple[Any, ...] | None:
-            cursor = connection.cursor()
+            cursor = self._source.server.cursor(connection)
             try:
                 cursor.execute(sql, parameters) if parameters else cursor.execute(sql)
                 rows = cursor.fetchall()
@@ -170,7 +195,7 @@ class Session:
 
         def start(connection: Any) -> tuple[Any, tuple[str, ...]]:
             if server.read_only_transactions:
-                run_quietly(connection, server.begin_reading)
+                server.begin_read_only(connection)
             cursor = server.streaming_cursor(connection)
             cursor.execute(sql)
             return cursor, tuple(str(column[0]) for column in cursor.description or ())
@@ -214,6 +239,11 @@ class Session:
         return self._stopped
 
     @property
+    def usable(self) -> bool:
+        """Whether more can be run: it was not stopped, and its user not interrupted while it worked."""
+        return not self._is_unusable
+
+    @property
     def _is_unusable(self) -> bool:
         """The session was stopped, or its user was interrupted while it worked."""
         return self._stopped or self._busy
@@ -223,7 +253,7 @@ class Session:
             raise SessionStopped(self._source.conn_id)
         self._busy = True
         self._work.put(work)
-        result, error = self._outcomes.get()
+        result, error = self._outcome()
         # A server may report success for what was stopped: MySQL does for SLEEP().
         if self._stopped:
             raise SessionStopped(self._source.conn_id)
@@ -233,9 +263,27 @@ class Session:
             raise error
         # Outside of an except clause, so that the driver's words are not shown beside ours.
         raise DatabaseError(
-            self._source.redactor.redact(_describe(error)),
+            self._source.redactor.redact(self._source.server.describe(error)),
             may_pass=self._source.server.may_pass(error),
             code=_code(error),
+        )
+
+    def _outcome(self) -> tuple[Any, BaseException | None]:
+        """Wait for what the work gives; cancel it where its limit is up and nobody else will do that."""
+        try:
+            return self._outcomes.get(timeout=self._own_limit)
+        except Empty:
+            killer = threading.Thread(target=self._cancel_until_idle, name="session-limit", daemon=True)
+            killer.start()
+        try:
+            self._outcomes.get(timeout=_KILL_SECONDS)
+            ended = "was cancelled"
+        except Empty:
+            ended = "could not be cancelled yet"
+        if self._stopped:
+            raise SessionStopped(self._source.conn_id)
+        raise DatabaseError(
+            f"took longer than its limit of {self._own_limit:g} s, and {ended}", may_pass=True
         )
 
     def _serve(self) -> None:
@@ -259,6 +307,7 @@ class Session:
         self._connection = self._source.hook.get_conn()
         start = self._source.server.start(self._connection, self._source.limit)
         self._session_id = start.session_id
+        self._own_limit = None if start.keeps_limit else self._source.limit
         return start
 
     def _cancel_until_idle(self) -> None:
@@ -270,7 +319,7 @@ class Session:
                     self._source.server.cancel(self._source.hook, self._connection, self._session_id)
                 except Exception as error:
                     # Whatever is wrong, the statement must not run on; the next request may get through.
-                    problem = self._source.redactor.redact(_describe(error))
+                    problem = self._source.redactor.redact(self._source.server.describe(error))
                     if problem != said:
                         _log.warning("%s: could not cancel yet: %s", self._source.conn_id, problem)
                     said = problem
@@ -288,18 +337,10 @@ def _end(step: Callable[[], None]) -> None:
             raise
 
 
-def _describe(error: BaseException) -> str:
-    """Return what the server said, with its code."""
-    arguments = error.args
-    if len(arguments) >= 2 and isinstance(arguments[0], int):
-        return f"{arguments[1]} (error {arguments[0]})"
-    message = str(error).strip() or type(error).__name__
-    state = getattr(error, "sqlstate", None)
-    return f"{message} (SQLSTATE {state})" if state else message
-
-
 def _code(error: BaseException) -> int | str | None:
-    if error.args and isinstance(error.args[0], int):
-        return error.args[0]
+    first = error.args[0] if error.args else None
+    code = getattr(first, "code", first)
+    if isinstance(code, int):
+        return code
     state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
     return state if isinstance(state, str) else None

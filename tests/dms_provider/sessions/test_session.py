@@ -62,7 +62,7 @@ def test_an_unfinished_transaction_is_undone(database: Database, session: Sessio
         session.execute("DROP TABLE IF EXISTS dms_t")
         session.execute("CREATE TABLE dms_t (n INTEGER)")
     with Session(database.source()) as second:
-        second.execute(database.source().server.begin_transaction)
+        second.begin()
         second.execute("INSERT INTO dms_t VALUES (1)")
     with Session(database.source()) as third:
         assert third.first_row("SELECT count(*) FROM dms_t") == (0,)
