@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
+from dms_provider.dialects.aggregates import Aggregates
 from dms_provider.dialects.lexer import LexicalRules, Lexicon, lexicon
 from dms_provider.dialects.modes import Mode, Repertoire, UnknownMode
 from dms_provider.dialects.statements import SplittingRules, Statement, StatementReader
@@ -37,6 +38,7 @@ class Dialect:
     :param identifier_quotes: what stands before and behind an identifier, in every mode
     :param first_row: the beginning of a query of at most one row, and what stands behind its conditions
     :param offsets_in_times: the offset of a zone behind a time is understood
+    :param aggregates: what is computed over the rows of a table
     """
 
     name: str
@@ -57,6 +59,7 @@ class Dialect:
     identifier_quotes: str = '""'
     first_row: tuple[str, str] = ("SELECT", "ORDER BY {order} LIMIT 1")
     offsets_in_times: bool = False
+    aggregates: Aggregates = field(default_factory=Aggregates)
 
     def mode(self, row: Sequence[object] | None) -> Mode:
         """Return the mode that the server's answer to :attr:`mode_query` tells.

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from string import ascii_letters
 from typing import Final
 
+from dms_provider.dialects.aggregates import Aggregates
 from dms_provider.dialects.base import Dialect
 from dms_provider.dialects.blocks import Blocks
 from dms_provider.dialects.lexer import LexicalRules, name_pattern
@@ -48,4 +49,12 @@ DB2: Final = Dialect(
     commits=_commits,
     nests_code=lambda words: words[0] in ("EXECUTE", "PREPARE"),
     first_row=("SELECT", "ORDER BY {order} FETCH FIRST 1 ROWS ONLY"),
+    aggregates=Aggregates(
+        count="COUNT_BIG",
+        sum="SUM(DECFLOAT({c}))",
+        stddev="STDDEV({c})",
+        length="CHARACTER_LENGTH({c}, CODEUNITS32)",
+        now="CURRENT TIMESTAMP",
+        some_rows="SELECT {query} FETCH FIRST {most} ROWS ONLY",
+    ),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from dms_provider.dialects.aggregates import Aggregates
 from dms_provider.dialects.base import Dialect
 from dms_provider.dialects.lexer import WORD_OR_NUMBER, LexicalRules
 from dms_provider.dialects.modes import Mode
@@ -22,4 +23,5 @@ MAXCOMPUTE: Final = Dialect(
     transactions=False,
     backslashed_quotes=True,
     identifier_quotes="``",
+    aggregates=Aggregates(stddev="STDDEV({c})", match="{c} RLIKE {x}", now="MAX(GETDATE())"),
 )

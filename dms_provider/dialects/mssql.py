@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from string import ascii_letters
 from typing import Final
 
+from dms_provider.dialects.aggregates import Aggregates
 from dms_provider.dialects.base import Dialect
 from dms_provider.dialects.lexer import LexicalRules, name_pattern
 from dms_provider.dialects.modes import Mode, as_text
@@ -56,4 +57,15 @@ MSSQL: Final = Dialect(
     batches=True,
     identifier_quotes="[]",
     first_row=("SELECT TOP 1", "ORDER BY {order}"),
+    aggregates=Aggregates(
+        count="COUNT_BIG",
+        sum="SUM({c} + CAST(0 AS decimal(1, 0)))",
+        stddev="STDEVP({c})",
+        # LEN() does not count spaces at the end
+        length="LEN(CAST({c} AS nvarchar(max)) + N'x') - 1",
+        quotes=("N'", "'"),
+        now="SYSDATETIME()",
+        some_rows="SELECT TOP ({most}) {query}",
+        refused={"matching": "SQL Server has no regular expressions before 2025; use a sql rule with LIKE"},
+    ),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from dms_provider.dialects.aggregates import Aggregates
 from dms_provider.dialects.base import Dialect
 from dms_provider.dialects.blocks import Blocks
 from dms_provider.dialects.lexer import WORD_OR_NUMBER, LexicalRules
@@ -164,4 +165,5 @@ MYSQL: Final = Dialect(
     introducers=True,
     national_repertoire="bmp",
     identifier_quotes="``",
+    aggregates=Aggregates(length="CHAR_LENGTH({c})", match="{c} REGEXP {x}"),
 )

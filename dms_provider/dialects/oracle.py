@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from dms_provider.dialects.aggregates import Aggregates
 from dms_provider.dialects.base import Dialect
 from dms_provider.dialects.lexer import LexicalRules, name_pattern
 from dms_provider.dialects.statements import SplittingRules
@@ -82,8 +83,24 @@ _RULES: Final = LexicalRules(
 _SPLITTING: Final = SplittingRules(slash_lines=True, routine=_is_block)
 
 _FIRST_ROW: Final = ("SELECT", "AND ROWNUM = 1")
+_AGGREGATES: Final = Aggregates(
+    now="CAST(SYSTIMESTAMP AS TIMESTAMP)",
+    some_rows="SELECT * FROM (SELECT {query}) WHERE ROWNUM <= {most}",
+)
 
 ORACLE: Final = Dialect(
-    name="Oracle", rules=_RULES, splitting=_SPLITTING, commits=_commits, first_row=_FIRST_ROW
+    name="Oracle",
+    rules=_RULES,
+    splitting=_SPLITTING,
+    commits=_commits,
+    first_row=_FIRST_ROW,
+    aggregates=_AGGREGATES,
 )
-DM: Final = Dialect(name="DM", rules=_RULES, splitting=_SPLITTING, commits=_commits, first_row=_FIRST_ROW)
+DM: Final = Dialect(
+    name="DM",
+    rules=_RULES,
+    splitting=_SPLITTING,
+    commits=_commits,
+    first_row=_FIRST_ROW,
+    aggregates=_AGGREGATES,
+)

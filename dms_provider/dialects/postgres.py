@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from dms_provider.dialects.aggregates import Aggregates
 from dms_provider.dialects.base import Dialect
 from dms_provider.dialects.blocks import Blocks
 from dms_provider.dialects.lexer import LETTER_NAME, LexicalRules
@@ -84,4 +85,7 @@ POSTGRES: Final = Dialect(
     commits=_commits,
     nests_code=_nests_code,
     offsets_in_times=True,
+    aggregates=Aggregates(
+        length="LENGTH(CAST({c} AS text))", match="CAST({c} AS text) ~ {x}", distinct_by_sets=True
+    ),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from dms_provider.dialects.aggregates import Aggregates
 from dms_provider.dialects.base import Dialect
 from dms_provider.dialects.blocks import Blocks
 from dms_provider.dialects.lexer import LETTER_NAME, LexicalRules
@@ -34,4 +35,6 @@ SQLITE: Final = Dialect(
     commits=_commits,
     # "name" is text where there is no such column
     identifier_quotes="``",
+    # REGEXP and STDDEV_POP are functions of our own, see dms_provider.sessions.sqlite
+    aggregates=Aggregates(match="{c} REGEXP {x}", now="STRFTIME('%Y-%m-%d %H:%M:%f', 'now')"),
 )

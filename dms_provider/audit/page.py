@@ -1,0 +1,135 @@
+"""The report of an audit as one HTML page that needs nothing else.
+
+Everything that is not written here is escaped: names, values and rows come from databases and from people.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from html import escape
+
+from dms_provider.audit.checks import shown
+from dms_provider.audit.findings import Finding, Sample
+from dms_provider.audit.plot import plot
+from dms_provider.audit.report import Report
+
+_TIME = "%Y-%m-%d %H:%M:%S"
+_WORDS = {"passed": "passed", "warning": "warning", "failed": "failed"}
+_STYLE = """\
+:root { color-scheme: light dark; --line: #d0d7de; --soft: #59636e; --passed: #1a7f37; --warning: #9a6700;
+  --failed: #cf222e; --back: #fff; --head: #f6f8fa; }
+@media (prefers-color-scheme: dark) { :root { --line: #3d444d; --soft: #9198a1; --passed: #3fb950;
+  --warning: #d29922; --failed: #f85149; --back: #0d1117; --head: #151b23; } }
+body { font: 14px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem;
+  background: var(--back); }
+h1 { font-size: 1.4rem; margin-bottom: .2rem; } h2 { font-size: 1.05rem; margin: 1.8rem 0 .3rem; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; margin: 1rem 0; }
+dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; white-space: pre-wrap; }
+.wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; }
+th, td { border-bottom: 1px solid var(--line); padding: .35rem .6rem; text-align: left; vertical-align: top; }
+th { background: var(--head); font-weight: 600; white-space: nowrap; } td { overflow-wrap: anywhere; }
+td.number { font-variant-numeric: tabular-nums; } .soft { color: var(--soft); }
+td.verdict, strong { white-space: nowrap; font-weight: 600; }
+.passed { color: var(--passed); fill: var(--passed); }
+.warning { color: var(--warning); fill: var(--warning); }
+.failed { color: var(--failed); fill: var(--failed); }
+svg .line { fill: none; stroke: var(--soft); stroke-width: 1.5; } svg { display: block; }
+.sample td, .sample th { white-space: pre-wrap; font-size: .92em; } .null { color: var(--soft); }
+"""
+
+
+def page(report: Report) -> str:
+    """Return the page."""
+    return "\n".join(_lines(report)) + "\n"
+
+
+def _lines(report: Report) -> Iterator[str]:
+    title = f"Audit of {report.table}: {_WORDS[report.verdict]}"
+    yield "<!DOCTYPE html>"
+    yield '<html lang="en"><head><meta charset="utf-8">'
+    yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
+    yield (
+        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; style-src'
+        " 'unsafe-inline'\">"
+    )
+    yield f"<title>{escape(title)}</title>"
+    yield f"<style>\n{_STYLE}</style></head><body>"
+    yield (
+        f"<h1>Audit of {escape(report.table)}: "
+        f'<span class="{report.verdict}">{_WORDS[report.verdict]}</span></h1>'
+    )
+    yield f'<p class="soft">{escape(_counted(report))}</p>'
+    yield "<dl>"
+    for name, text in (
+        ("Flow, node", f"{report.flow}, {report.node}"),
+        ("Run", report.run_id),
+        ("Business time", f"{report.business_time.strftime(_TIME)} ({report.business_time.tzinfo})"),
+        ("Run time", report.run_time.strftime(_TIME)),
+        ("Report made", report.made.strftime(_TIME)),
+        ("Connection", report.conn_id),
+        ("Rows", report.where.strip() or "all"),
+    ):
+        yield f"<dt>{name}</dt><dd>{escape(text)}</dd>"
+    yield "</dl>"
+    yield '<div class="wide"><table><thead><tr>'
+    yield "".join(
+        f"<th>{name}</th>" for name in ("Rule", "Verdict", "Value", "Must be", "What is computed", "Trend")
+    )
+    yield "</tr></thead><tbody>"
+    for finding in report.findings:
+        yield _row(finding)
+    yield "</tbody></table></div>"
+    for finding in report.findings:
+        if finding.sample is not None:
+            yield from _sample(finding, finding.sample)
+    yield "</body></html>"
+
+
+def _counted(report: Report) -> str:
+    verdicts = [finding.verdict for finding in report.findings]
+    words = [f"{len(verdicts)} rule{'' if len(verdicts) == 1 else 's'}"]
+    words += [f"{verdicts.count(verdict)} {word}" for verdict, word in _WORDS.items() if verdict in verdicts]
+    return ", ".join(words)
+
+
+def _row(finding: Finding) -> str:
+    note = "" if finding.hidden or not finding.judgement.note else finding.judgement.note
+    bound = escape(finding.shown_bound)
+    if note:
+        bound += f'<br><span class="soft">{escape(note)}</span>'
+    cells = (
+        ("", escape(finding.label)),
+        (f"verdict {finding.verdict}", _WORDS[finding.verdict]),
+        ("number", escape(finding.shown_value)),
+        ("number", bound),
+        ("soft", escape(finding.what)),
+        ("", _trend(finding)),
+    )
+    return "<tr>" + "".join(f'<td class="{name}">{cell}</td>' for name, cell in cells) + "</tr>"
+
+
+def _trend(finding: Finding) -> str:
+    if finding.hidden or finding.value is None or not finding.value.is_finite():
+        return ""
+    earlier = list(reversed(finding.earlier))
+    texts = [f"{moment.strftime('%Y-%m-%d %H:%M')}: {shown(value)}" for moment, value in earlier]
+    return plot(
+        [*(value for _, value in earlier), finding.value],
+        escape("\n".join([*texts, f"now: {shown(finding.value)}"])),
+        finding.verdict,
+    )
+
+
+def _sample(finding: Finding, sample: Sample) -> Iterator[str]:
+    yield f"<h2>{escape(finding.label)}: some of the rows that break the rule</h2>"
+    if sample.note:
+        yield f'<p class="soft">{escape(sample.note)}</p>'
+    if not sample.rows:
+        return
+    yield '<div class="wide"><table class="sample"><thead><tr>'
+    yield "".join(f"<th>{escape(name)}</th>" for name in sample.columns)
+    yield "</tr></thead><tbody>"
+    for row in sample.rows:
+        cells = ('<td class="null">NULL</td>' if cell is None else f"<td>{escape(cell)}</td>" for cell in row)
+        yield f"<tr>{''.join(cells)}</tr>"
+    yield "</tbody></table></div>"
