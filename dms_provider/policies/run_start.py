@@ -23,6 +23,7 @@ from sqlalchemy.orm import object_session
 from dms_provider.policies import run_changes as changes
 from dms_provider.policies import run_tables as tables
 from dms_provider.policies.coupling import Coupling, couple
+from dms_provider.policies.noting import RunsAreLocked, note_run
 from dms_provider.policies.rules import OUTCOME_TASK_ID, Concurrency, ErrorHandling, FlowPolicies, is_node
 from dms_provider.policies.run_changes import RunIsLocked, with_said
 from dms_provider.policies.run_tables import FlowIsLocked, RunRefused
@@ -66,8 +67,12 @@ def start_run(dag_run: DagRun, dag: SerializedDAG) -> None:
             _tries.pop(dag_run.id, None)
         else:
             _leave_undecided(dag_run, f"the database failed {TRIES} times", session)
-    except (FlowIsLocked, RunIsLocked):
-        log.info("%s: another scheduler starts a run of it; %s waits", dag_run.dag_id, dag_run.run_id)
+    except (FlowIsLocked, RunIsLocked, RunsAreLocked):
+        log.info(
+            "%s: another scheduler starts a run of it, or of a flow that it waits for; %s waits",
+            dag_run.dag_id,
+            dag_run.run_id,
+        )
         _put_back(dag_run)
     except TransactionLost:
         log.exception("Airflow's database has ended the transaction in which runs are started")
@@ -119,6 +124,7 @@ def _start(dag_run: DagRun, dag: SerializedDAG, session: Session) -> None:
     if coupling.waits == "same_node_and_downstream" and coupling.earlier_run is not None:
         decided["earlier_graph"] = tables.graph_if_another(dag_run, coupling.earlier_run, dag, session)
     changes.write_run(dag_run, session, conf=with_said(given, **decided))
+    note_run(dag_run, dag, session)
 
 
 def _as_given(conf: Any, *, has_run_before: bool) -> dict[str, Any]:

@@ -22,10 +22,10 @@ class LookFailed(RuntimeError):
 class Log(Protocol):
     """Where a look tells what it has found."""
 
-    def info(self, message: str, *arguments: Any) -> Any:
+    def info(self, message: str, /, *arguments: Any) -> Any:
         """Tell what people may want to know."""
 
-    def warning(self, message: str, *arguments: Any) -> Any:
+    def warning(self, message: str, /, *arguments: Any) -> Any:
         """Tell what people should know."""
 
 

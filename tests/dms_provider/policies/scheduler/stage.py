@@ -90,10 +90,13 @@ class Stage:
             session.execute(update(DagRun).values(_state=DagRunState.FAILED))
         self._folder.cleanup()
 
-    def flow(self, name: str, nodes: Mapping[str, Collection[str]], /, **keys: Any) -> str:
+    def flow(
+        self, name: str, nodes: Mapping[str, Collection[str] | Mapping[str, Any]], /, **keys: Any
+    ) -> str:
         """Add a flow; return its id.
 
-        :param nodes: node -> nodes directly upstream; one whose id begins with ``c`` is a condition
+        :param nodes: node -> nodes directly upstream; one whose id begins with ``c`` is a condition; or
+            node -> all keys of it
         :param keys: of the spec
         """
         import yaml
@@ -101,7 +104,8 @@ class Stage:
         spec: dict[str, Any] = {"version": 1, "id": self._prefix + name, "owner": "alice", **keys}
         pools = spec.pop("node_pools", {})
         spec["nodes"] = {
-            node: ({"type": "conditional_branch", "condition": "1 == 1"} if node.startswith("c") else
+            node: dict(after) if isinstance(after, Mapping) else
+                  ({"type": "conditional_branch", "condition": "1 == 1"} if node.startswith("c") else
                    {"type": "single_instance_sql", "database": "db", "sql": "SELECT 1"})
             | ({"after": list(after)} if after else {})
             | ({"pool": pools[node]} if node in pools else {})
