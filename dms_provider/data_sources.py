@@ -34,6 +34,7 @@ class DataSource:
     dialect: str | None = None
     server: str | None = None
     server_options: Mapping[str, bool] = field(default_factory=dict)
+    lock_free: str | None = None
     form: str | None = None
 
 
@@ -52,6 +53,7 @@ DATA_SOURCES: Final[Mapping[str, DataSource]] = MappingProxyType(
             extra="mysql",
             dialect=_MYSQL,
             server=_MYSQL_SERVER,
+            lock_free="mysql:MySQLLockFree",
         ),
         "polardbx": DataSource(
             "PolarDB-X",
@@ -102,6 +104,7 @@ DATA_SOURCES: Final[Mapping[str, DataSource]] = MappingProxyType(
             extra="postgres",
             dialect=_POSTGRES,
             server=_POSTGRES_SERVER,
+            lock_free="postgres:PostgresLockFree",
         ),
         "polardb_oracle": DataSource(
             "PolarDB (Oracle-compatible)",
@@ -109,6 +112,7 @@ DATA_SOURCES: Final[Mapping[str, DataSource]] = MappingProxyType(
             extra="postgres",
             dialect=_POSTGRES,
             server=_POSTGRES_SERVER,
+            lock_free="postgres:PostgresLockFree",
             form="postgres",
         ),
         "analyticdb_postgres": DataSource(
@@ -140,25 +144,37 @@ DATA_SOURCES: Final[Mapping[str, DataSource]] = MappingProxyType(
             hook="airflow.providers.microsoft.mssql.hooks.mssql.MsSqlHook",
             extra="mssql",
             dialect="mssql:MSSQL",
+            server="mssql:MSSQLServer",
         ),
         "oracle": DataSource(
             "Oracle",
             hook="airflow.providers.oracle.hooks.oracle.OracleHook",
             extra="oracle",
             dialect="oracle:ORACLE",
+            server="oracle:OracleServer",
         ),
         "oceanbase_oracle": DataSource(
             "OceanBase (Oracle mode)",
             hook="dms_provider.hooks.oceanbase_oracle.OceanBaseOracleHook",
             extra="oceanbase_oracle",
             dialect="oracle:ORACLE",
+            server="oceanbase_oracle:OceanBaseOracleServer",
+            form="oceanbase_oracle",
         ),
-        "dm": DataSource("DM", hook="dms_provider.hooks.dm.DMHook", extra="dm", dialect="oracle:DM"),
+        "dm": DataSource(
+            "DM",
+            hook="dms_provider.hooks.dm.DMHook",
+            extra="dm",
+            dialect="oracle:DM",
+            server="dm:DMServer",
+            form="dm",
+        ),
         "ibmdb2": DataSource(
             "Db2",
             hook="airflow.providers.ibm.db2.hooks.db2.Db2Hook",
             extra="ibmdb2",
             dialect="db2:DB2",
+            server="db2:Db2Server",
         ),
         "maxcompute": DataSource(
             "MaxCompute",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from dms_provider.dialects import Dialect, Mode
     from dms_provider.sessions.session import Session
-    from dms_provider.sessions.source import Source
+    from dms_provider.sessions.source import FoundSource, Source
 
 
 NO_TRANSACTIONS = "has no transactions; set transaction: false"
@@ -27,15 +27,20 @@ class StatementFailed(RuntimeError):
 
 
 class SQLFlowOperator(FlowOperator):
-    """A node with a text in SQL, and one session that ends with the node, however the node ends."""
+    """A node with a text in SQL, and one session that ends with the node, however the node ends.
 
-    template_fields: Sequence[str] = ("conn_id", "sql")
+    The text is ``sql``, or it lies in object storage and is read once a try.
+    """
+
+    template_fields: Sequence[str] = ("conn_id", "sql", "sql_file")
     template_fields_renderers: ClassVar[dict[str, str]] = {"sql": "sql"}
-    reference_fields: ClassVar[tuple[str, ...]] = ("sql",)
+    reference_fields: ClassVar[tuple[str, ...]] = ("sql", "sql_file")
     conn_id: str
     sql: str
+    sql_file: str
     transaction = False
-    _is_one_query: ClassVar[bool] = False
+    one_query_of: ClassVar[str | None] = None
+    """What its text is the one query of, in words; ``None`` where it is statements."""
     _session: Session | None = None
     _killed = False
 
@@ -45,6 +50,7 @@ class SQLFlowOperator(FlowOperator):
         from dms_provider.sessions.source import open_source
 
         source = open_source(self.conn_id, owner=self.owner, timeout=self.execution_timeout)
+        self._read_sql_file(context)
         text = self._text(context, source)
         session = Session(source)
         self._session = session
@@ -66,6 +72,7 @@ class SQLFlowOperator(FlowOperator):
         """Log the statements one by one, as a session that nobody has changed would get them.
 
         The connection's record is read, and no connection opened. Outputs of other nodes stay ``${name}``.
+        A text in object storage is read.
 
         :raises StatementFailed: the statements would be refused
         :raises SourceError: the connection cannot be used, or is not there
@@ -77,25 +84,33 @@ class SQLFlowOperator(FlowOperator):
 
         source = find_source(self.conn_id, owner=self.owner, timeout=self.execution_timeout)
         language = dialect(source.conn_type)
+        self._read_sql_file(context)
         segments = parse_references(self.as_written("sql"))
         names = {segment.name for segment in segments if isinstance(segment, Reference)}
         known = self.known(names, context)
         text = splice(segments, known, keep_unknown=True)
         statements = fill_script(text, language)
         for number, statement in enumerate(statements, 1):
-            self.log.info(
-                "Statement %d (line %d) for %s: %s", number, statement.line, self.conn_id, statement.sql
-            )
+            place = f"Statement {number} (line {statement.line})"
+            self.log.info("%s for %s: %s", place, self.conn_id, statement.sql)
+            self.describe_statement(place, statement.sql, source, language)
         if self.transaction and not source.server.transactions:
             raise StatementFailed(f"{self.conn_id} ({source.conn_type}) {NO_TRANSACTIONS}")
         problem = script_problem(
-            text, statements, language, transaction=self.transaction, one_query=self._is_one_query
+            text, statements, language, transaction=self.transaction, one_query=self.one_query_of is not None
         )
         if problem is not None:
             raise StatementFailed(problem)
         outputs = {name: Data(("0",)) for name in names - known.keys()}
         for _, refused in refused_places(splice(segments, {**known, **outputs}), language):
             raise refused
+
+    def describe_statement(self, place: str, sql: str, source: FoundSource, language: Dialect) -> None:
+        """Log what else is to be said of a statement in a dry run.
+
+        :param place: which statement it is
+        :param sql: as the server would get it
+        """
 
     @abstractmethod
     def run_text(self, text: Text, source: Source, session: Session, context: Context) -> Any:
@@ -112,6 +127,17 @@ class SQLFlowOperator(FlowOperator):
             note = ("Told to stop: cancelling what runs on %s", self.conn_id)
             threading.Thread(target=self.log.info, args=note, daemon=True).start()
             self._session.kill()
+
+    def _read_sql_file(self, context: Context) -> None:
+        """Make the text in object storage the text of the node."""
+        if not self.as_written("sql_file"):
+            return
+        from dms_provider.hooks.oss import read_text
+
+        address = self.author_text("sql_file", context)
+        text = read_text(address, owner=self.owner)
+        self.log.info("Read %s: %d characters", address, len(text))
+        self._written = {**{field: self.as_written(field) for field in self.reference_fields}, "sql": text}
 
     def _text(self, context: Context, source: Source) -> Text:
         segments = parse_references(self.as_written("sql"))

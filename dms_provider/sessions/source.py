@@ -36,6 +36,7 @@ class Source:
     :param server: what is at the other end
     :param hook: opens connections
     :param limit: seconds that one statement may take; ``None`` where nobody set a limit
+    :param lock_free: tables are changed while others work with them, or not at all
     :param redactor: knows the connection's password
     """
 
@@ -45,6 +46,7 @@ class Source:
     hook: Any
     limit: float | None
     redactor: Redactor
+    lock_free: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +57,14 @@ class FoundSource:
     :param conn_type: names the dialect
     :param server: what is at the other end
     :param limit: seconds that one statement may take; ``None`` where nobody set a limit
+    :param lock_free: tables are changed while others work with them, or not at all
     """
 
     connection: Any
     conn_type: str
     server: Server
     limit: float | None
+    lock_free: bool = False
 
 
 def find_connection(conn_id: str, *, owner: str) -> Any:
@@ -93,7 +97,11 @@ def find_source(conn_id: str, *, owner: str, timeout: timedelta | None) -> Found
     limits = [_seconds(conn_id, extra.get("statement_timeout")), timeout and timeout.total_seconds()]
     conn_type = connection.conn_type or ""
     return FoundSource(
-        connection, conn_type, server(conn_type), min((limit for limit in limits if limit), default=None)
+        connection,
+        conn_type,
+        server(conn_type),
+        min((limit for limit in limits if limit), default=None),
+        _lock_free(conn_id, conn_type, extra.get("lock_free")),
     )
 
 
@@ -113,6 +121,7 @@ def open_source(conn_id: str, *, owner: str, timeout: timedelta | None) -> Sourc
         hook=_hook(found.connection),
         limit=found.limit,
         redactor=Redactor([found.connection.password]),
+        lock_free=found.lock_free,
     )
 
 
@@ -157,6 +166,20 @@ def _refuse_other_owners(conn_id: str, allowed: Any, owner: str) -> None:
             f"connection {conn_id} may not be used by flows of {owner}; add the name to the connection's"
             " extra allowed_owners, or use another connection"
         )
+
+
+def _lock_free(conn_id: str, conn_type: str, value: Any) -> bool:
+    if value in (None, "", "off"):
+        return False
+    if value != "auto":
+        raise SourceError(f"connection {conn_id}: extra lock_free must be off or auto, not {value!r}")
+    if not DATA_SOURCES[conn_type].lock_free:
+        able = ", ".join(name for name, source in DATA_SOURCES.items() if source.lock_free)
+        raise SourceError(
+            f"connection {conn_id}: extra lock_free is auto, but no lock-free schema change is known for"
+            f" connection type {conn_type} (only for {able}); remove the extra, or set it to off"
+        )
+    return True
 
 
 def _seconds(conn_id: str, value: Any) -> float | None:

@@ -1,0 +1,1 @@
+"""Lock-free schema change: DDL that does not keep others from a table, where a connection asks for it."""

@@ -1,0 +1,235 @@
+"""A change by a copy of the table, which pt-online-schema-change fills, and which takes the table's place.
+
+The program copies and keeps up, by triggers, with what is written meanwhile. Whether the copy has all rows is
+looked at here, and the tables change their places in the node's own session: a copy that lost anything never
+becomes the table, and a wait for the last lock is bounded and ends when the node is stopped.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from dms_provider.schema_change.base import SchemaChangeError, Workplace
+from dms_provider.schema_change.client_options import address, option_file
+from dms_provider.schema_change.leftovers import remove_leftovers
+from dms_provider.schema_change.mysql_locks import LOCK_WAIT_TIMEOUT, holder
+from dms_provider.schema_change.mysql_statements import OFF
+from dms_provider.schema_change.mysql_tables import MySQLTable
+from dms_provider.schema_change.patience import WAIT_SECONDS, keep_trying
+from dms_provider.schema_change.program import Program
+from dms_provider.sessions.session import DatabaseError, Session
+
+PROGRAM: Final = "pt-online-schema-change"
+_LOCK_SECONDS: Final = 10
+_CLEANING_SECONDS: Final = 60.0
+_CLEANING_SECONDS_WHEN_STOPPED: Final = 3.5
+"""Airflow ends a task 5 seconds after it was told to stop."""
+_COUNTS: Final = 5
+_SIMPLE_NAME: Final = re.compile(r"[^\x00-\x1f`\"'\\,;:=%./]+")
+_LOOK_SECONDS: Final = 15.0
+_OF_NO_INTEREST: Final = re.compile(
+    r"Operation, tries|(?:analyze_table|copy_rows|(?:create|drop)_triggers|swap_tables|update_foreign_keys), "
+    r"|No slaves|Not checking slave|Not dropping|DROP (?:TRIGGER|TABLE) IF|Successfully alt|\(in cleanup\)"
+)
+"""Its settings, replicas that it is not to look for, and what it leaves for us to do."""
+
+
+class OnlineCopy:
+    """One change of one table.
+
+    :param change: what is changed, as it would stand behind ``ALTER TABLE name``
+    :param table: to change
+    :param until: when to give up, by the monotonic clock
+    """
+
+    def __init__(self, change: str, table: MySQLTable, place: Workplace, until: float) -> None:
+        self._change, self._table, self._place, self._until = change, table, place, until
+        self._session = place.session
+        self._log = place.log
+        self._waits_for_lock = False
+        self._next_look = 0.0
+
+    def run(self) -> None:
+        """Change the table.
+
+        :raises SchemaChangeError: it could not be done; the table is as it was
+        """
+        program = shutil.which(PROGRAM)
+        if program is None:
+            raise SchemaChangeError(
+                f"it cannot be done in place without a lock, and {PROGRAM} is not on the PATH of this worker."
+                f" Install percona-toolkit there, or {OFF}"
+            )
+        for name in (self._table.database, self._table.name):
+            if not _SIMPLE_NAME.fullmatch(name):
+                raise SchemaChangeError(f"{PROGRAM} cannot be given the name {name!r}; rename it, or {OFF}")
+        with self._alone():
+            remove_leftovers(self._place, self._table, seconds=_CLEANING_SECONDS)
+            self._session.execute(f"SET SESSION lock_wait_timeout = {WAIT_SECONDS}")
+            try:
+                self._fill(program)
+                self._compare()
+                self._take_its_place()
+            except BaseException:
+                self._clean_up()
+                raise
+            self._drop_replaced()
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        name = self._table.user_lock
+        (got,) = self._session.row("SELECT GET_LOCK(%s, %s)", (name, str(_LOCK_SECONDS))) or (0,)
+        if got != 1:
+            raise SchemaChangeError(
+                f"another node is changing {self._table} at this moment; run this one after it"
+            )
+        try:
+            yield
+        finally:
+            if self._session.usable:
+                self._session.row("SELECT RELEASE_LOCK(%s)", (name,))
+
+    def _fill(self, path: str) -> None:
+        """Let the program copy the table, and leave the copy and its triggers there."""
+        connection = self._place.source.hook.connection
+        mark = f"DO GET_LOCK('{self._table.copier_lock}', 0)"
+        with option_file(connection, mark) as descriptor:
+            arguments = self._arguments(path, address(connection), descriptor)
+            with Program(arguments, keep_open=descriptor) as program:
+                for line in program.lines(self._while_waiting):
+                    self._tell(line)
+                status = program.wait()
+        told = [
+            self._place.source.redactor.redact(line)
+            for line in program.last_lines
+            if not _OF_NO_INTEREST.match(line)
+        ]
+        if status:
+            who = (
+                holder(self._session, self._table)
+                if any("Lock wait timeout" in line for line in told)
+                else ""
+            )
+            raise SchemaChangeError(
+                f"{PROGRAM} could not change {self._table} (exit status {status}){who and '; ' + who}."
+                f" It said: {' '.join(told)}"
+            )
+        if program.warnings:
+            raise SchemaChangeError(
+                f"the copy would have other values than {self._table}: {' '.join(program.warnings)}."
+                " Correct the rows that do not fit, or choose a type that holds them"
+            )
+
+    def _arguments(self, path: str, parts: dict[str, str], descriptor: int) -> list[str]:
+        variables = [f"lock_wait_timeout={WAIT_SECONDS}", "innodb_lock_wait_timeout=1"]
+        if self._session.row("SHOW VARIABLES LIKE 'explain_format'"):
+            # The program reads the number of rows from the table that EXPLAIN gave in earlier versions.
+            variables.append("explain_format=TRADITIONAL")
+        tries = max(1, int((self._until - time.monotonic()) / (2 * WAIT_SECONDS)))
+        dsn = {
+            "D": self._table.database,
+            "t": self._table.name,
+            "F": f"/proc/self/fd/{descriptor}",
+            **parts,
+        }
+        return [
+            path,
+            *("--config", "/dev/null"),
+            "--execute",
+            *("--alter", self._change),
+            *("--new-table-name", self._table.copy.name),
+            *("--no-swap-tables", "--no-drop-triggers", "--no-drop-new-table", "--no-drop-old-table"),
+            *("--recursion-method", "none"),
+            "--no-version-check",
+            *("--chunk-time", "0.2"),
+            *("--progress", "time,5"),
+            *("--set-vars", ",".join(variables)),
+            *("--tries", f"create_triggers:{tries}:{WAIT_SECONDS}"),
+            ",".join(f"{key}={value.replace(',', chr(92) + ',')}" for key, value in dsn.items()),
+        ]
+
+    def _tell(self, line: str) -> None:
+        if _OF_NO_INTEREST.match(line):
+            return
+        self._waits_for_lock = "Creating triggers" in line or (
+            self._waits_for_lock and "triggers" not in line
+        )
+        self._log.info("%s: %s", PROGRAM, self._place.source.redactor.redact(line))
+
+    def _while_waiting(self) -> None:
+        """Look after the session, which holds the lock of who copies; say who keeps the program waiting."""
+        if time.monotonic() < self._next_look:
+            return
+        self._next_look = time.monotonic() + _LOOK_SECONDS
+        own = self._session.row("SELECT IS_USED_LOCK(%s) = CONNECTION_ID()", (self._table.user_lock,))
+        if own is None or own[0] != 1:
+            raise SchemaChangeError(f"the lock of who copies {self._table} was lost; the copy is given up")
+        if self._waits_for_lock and (who := holder(self._session, self._table)):
+            self._log.info("The triggers need a lock on %s: %s", self._table, who)
+        if time.monotonic() > self._until:
+            raise SchemaChangeError(
+                f"{self._table} could not be copied in the time that a statement may take"
+            )
+
+    def _compare(self) -> None:
+        """Look whether the copy has as many rows as the table, seen at one moment.
+
+        :raises SchemaChangeError: it has not
+        """
+        question = (
+            f"SELECT (SELECT COUNT(*) FROM {self._table.sql}), (SELECT COUNT(*) FROM {self._table.copy.sql})"
+        )
+        # Engines without transactions have no common moment, so that a count can be off under writers.
+        for _ in range(_COUNTS):
+            rows, copied = self._session.first_row(question)
+            if rows == copied:
+                self._log.info("The copy has all %d rows", rows)
+                return
+        raise SchemaChangeError(
+            f"the copy has {copied} rows and {self._table} has {rows}: rows that differ now would be the same"
+            " under the new definition, by a unique key. Correct them first"
+        )
+
+    def _take_its_place(self) -> None:
+        self._session.execute(f"ANALYZE TABLE {self._table.copy.sql}")
+        table, copy, replaced = self._table.sql, self._table.copy.sql, self._table.replaced.sql
+        self._locked(f"RENAME TABLE {table} TO {replaced}, {copy} TO {table}")
+        self._log.info("The copy has taken the place of %s", self._table)
+
+    def _drop_replaced(self) -> None:
+        try:
+            self._locked(f"DROP TABLE IF EXISTS {self._table.replaced.sql}")
+        except (SchemaChangeError, DatabaseError) as error:
+            self._log.warning(
+                "%s is changed, but what it was before is still there as %s, and can be dropped: %s",
+                self._table,
+                self._table.replaced,
+                error,
+            )
+
+    def _locked(self, sql: str) -> None:
+        keep_trying(
+            self._place,
+            lambda: self._session.execute(sql),
+            table=str(self._table),
+            until=self._until,
+            gave_up=lambda error: error.code == LOCK_WAIT_TIMEOUT,
+            holder=lambda: holder(self._session, self._table),
+        )
+
+    def _clean_up(self) -> None:
+        """Leave nothing beside the table; in a session of its own, as the node's may have been stopped."""
+        stopped = not self._session.usable
+        seconds = _CLEANING_SECONDS_WHEN_STOPPED if stopped else _CLEANING_SECONDS
+        try:
+            with Session(self._place.source) as session:
+                remove_leftovers(
+                    Workplace(self._place.source, session, self._log), self._table, seconds=seconds
+                )
+        except (SchemaChangeError, DatabaseError) as error:
+            self._log.error("Could not clean up beside %s: %s", self._table, error)
