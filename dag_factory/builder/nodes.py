@@ -20,25 +20,37 @@ Work = tuple["type[BaseOperator]", dict[str, Any]]
 """An operator, and the arguments that only its node type has."""
 
 
-def _single_instance_sql(node: SingleInstanceSQL, text: str | None) -> Work:
+def _sql_text(node: SingleInstanceSQL | SQLAssignment, text: str | None) -> dict[str, Any]:
+    """Return the statements, or where they lie in object storage."""
     from dms_provider.operators.base import SpecText
+
+    written = text or node.sql
+    return {"sql_file": SpecText(node.sql_file)} if written is None else {"sql": SpecText(written)}
+
+
+def _single_instance_sql(node: SingleInstanceSQL, text: str | None) -> Work:
     from dms_provider.operators.single_instance_sql import SingleInstanceSQLOperator
 
-    return SingleInstanceSQLOperator, {
-        "conn_id": node.database,
-        "sql": SpecText(text or node.sql),
-        "transaction": node.transaction,
-    }
+    arguments = {"conn_id": node.database, **_sql_text(node, text)}
+    if node.unload is not None:
+        from dms_provider.operators.base import SpecText
+        from dms_provider.operators.unload import UnloadOperator
+
+        return UnloadOperator, {
+            **arguments,
+            "to": SpecText(node.unload.to),
+            "format": node.unload.format,
+        }
+    return SingleInstanceSQLOperator, {**arguments, "transaction": node.transaction}
 
 
 def _sql_assignment(node: SQLAssignment, text: str | None) -> Work:
-    from dms_provider.operators.base import SpecText
     from dms_provider.operators.outputs import Output
     from dms_provider.operators.sql_assignment import SQLAssignmentOperator
 
     return SQLAssignmentOperator, {
         "conn_id": node.database,
-        "sql": SpecText(text or node.sql),
+        **_sql_text(node, text),
         "outputs": {
             name: Output(output.row, output.column, output.combiner, output.type, output.if_empty)
             for name, output in node.outputs.items()
@@ -92,12 +104,6 @@ def check_types(nodes: Mapping[str, Node], file: str, text: str) -> None:
         if node.type not in WORK:
             missing.append(
                 (("nodes", node_id, "type"), f"nodes of type {node.type} cannot be run by this version yet")
-            )
-        elif getattr(node, "unload", None) is not None:
-            missing.append((("nodes", node_id, "unload"), "unload cannot be run by this version yet"))
-        elif (getattr(node, "sql_file", None) or "").startswith("oss://"):
-            missing.append(
-                (("nodes", node_id, "sql_file"), "files in object storage cannot be run by this version yet")
             )
     if missing:
         from dag_factory.source import read_document

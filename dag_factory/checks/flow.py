@@ -81,7 +81,9 @@ class FlowCheck:
         except UnreadableFile as reason:
             yield Finding(text.path, "unreadable-file", str(reason))
             return
-        if loaded is not None:
+        if loaded is None:
+            variables.let_see_all(text.node_id)
+        else:
             self.files[text.path] = loaded
             content = NodeText(text.node_id, text.keys, loaded.text, FILE_KEYS[text.keys])
             yield from self._check_text(content, variables)

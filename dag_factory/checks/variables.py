@@ -77,6 +77,13 @@ class VariableCheck:
             else:
                 yield from self._check_places(text, node, data)
 
+    def let_see_all(self, node_id: str) -> None:
+        """Give a node every output upstream: it has a text that nobody can read before the node runs."""
+        for name in self._names.seen_by(node_id):
+            giver = self._names.giver(node_id, name)
+            if giver is not None and name not in self._flow.nodes[node_id].variables:
+                self.inputs.setdefault(node_id, {})[name] = giver
+
     def _are_of_the_author(self, text: NodeText, names: set[str]) -> bool:
         """Return whether all names are defined, and none of them is data."""
         if not names.isdisjoint(self._names.givers):

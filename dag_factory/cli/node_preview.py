@@ -78,7 +78,13 @@ class NodePreview:
         conn_type = self._conn_type_of(node.database)
         if conn_type is None:
             raise _NodeFails(f"there is no connection {node.database!r} here; give --dialect TYPE")
-        text = self._text(node_id, node)
+        if (unload := getattr(node, "unload", None)) is not None:
+            shown["unload"] = self._of_the_author(node_id, node, unload.to)
+        written = node.sql or self._validated.sql_files.get(("nodes", node_id, "sql_file"))
+        if written is None:
+            shown["sql_file"] = self._of_the_author(node_id, node, node.sql_file)
+            return
+        text = self._spliced(node_id, node, written)
         try:
             language = dialect(conn_type)
             statements = fill_script(text, language)
@@ -95,12 +101,11 @@ class NodePreview:
         if problem is not None:
             raise _NodeFails(problem)
 
-    def _text(self, node_id: str, node: Any) -> Text:
-        written = node.sql
-        if written is None:
-            written = self._validated.sql_files.get(("nodes", node_id, "sql_file"))
-        if written is None:
-            raise _NodeFails(f"{node.sql_file} is read when the node runs: it cannot be shown before")
+    def _of_the_author(self, node_id: str, node: Any, written: str) -> str:
+        """Return a text in which no data may stand, as the node would use it."""
+        return "".join(part for part in self._spliced(node_id, node, written) if isinstance(part, str))
+
+    def _spliced(self, node_id: str, node: Any, written: str) -> Text:
         segments = parse_references(written)
         names = {segment.name for segment in segments if isinstance(segment, Reference)}
         values = self._values(names, node.variables, node_id, self._validated.inputs.get(node_id, {}))

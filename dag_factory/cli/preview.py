@@ -108,6 +108,10 @@ def _lines(document: dict[str, Any]) -> Iterator[str]:
         for statement in node.get("statements", ()):
             yield statement
             yield ";"
+        if "sql_file" in node:
+            yield f"the statements are read from {node['sql_file']} when the node runs"
+        if "unload" in node:
+            yield f"the result becomes {node['unload']}"
         for key in ("condition", "result"):
             if key in node:
                 yield f"{key}: {node[key] if key == 'condition' else json.dumps(node[key])}"

@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, PlainValidator, StringCons
 
 from dag_factory.diagnostics import closest
 from dag_factory.spec.model import Contradiction, refusal
+from dms_provider.hooks.oss_address import OSS_PATTERN
 from dms_provider.variables.output_types import is_date, is_identifier, is_number
 
 RESERVED_PREFIX = "dms__"
@@ -26,7 +27,6 @@ VARIABLE_PATTERN = "^[A-Za-z0-9_.]+$"
 SOMETHING_PATTERN = r"\S"
 WORD_PATTERN = r"^\S+$"
 CONNECTION_PATTERN = r"^[^\s$@{}]+$"
-OSS_PATTERN = r"^oss://[^/\s]+/[^/\s]+/\S+$"
 EXPECTED = {
     ID_PATTERN: "ASCII letters, digits, '_', '-' and '.', at most 200 of them",
     VARIABLE_PATTERN: "a name of ASCII letters, digits, '_' and '.'",

@@ -52,7 +52,7 @@ def parse_address(text: str) -> OSSAddress:
     parts = _PARTS.fullmatch(text)
     if parts is None:
         raise WrongAddress(f"{text!r} is no address of an object; write oss://CONNECTION/BUCKET/KEY")
-    if not re.match(OSS_PATTERN, text):
+    if not re.fullmatch(OSS_PATTERN, text):
         raise WrongAddress(
             f"{text!r}: a key does not begin with a slash or a space, and holds no control characters"
         )

@@ -38,6 +38,10 @@ class SpecText(str):
     __slots__ = ()
 
 
+class MisplacedData(ValueError):
+    """Data was to stand in a text that is the author's alone. The message names both."""
+
+
 class FlowOperator(BaseOperator):
     """A node of a flow.
 
@@ -226,6 +230,24 @@ class FlowOperator(BaseOperator):
         if self._written is None:
             return str(getattr(self, field))
         return self._written[field]
+
+    def author_text(self, field: str, context: Context) -> str:
+        """Return a field in which no data may stand, with the author's text in.
+
+        :raises MisplacedData: it refers to an output of a node, or to ``run_id``
+        :raises UndefinedVariable: nothing defines a name
+        :raises MissingValue: a secret is not there
+        """
+        segments = parse_references(self.as_written(field))
+        names = {segment.name for segment in segments if isinstance(segment, Reference)}
+        data = {name for name in names if name in self.inputs and name not in self.variables}
+        text = splice(segments, self.resolve(names, context)) if not data else ()
+        data.update(part.name for part in text if not isinstance(part, str))
+        if data:
+            raise MisplacedData(
+                f"{field}: no data may stand in it, so ${{{min(data)}}} cannot; use a constant"
+            )
+        return "".join(part for part in text if isinstance(part, str))
 
     def resolve(self, names: Iterable[str], context: Context) -> dict[str, Value]:
         """Return the values, in this run, of the names that a text of the node refers to.

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from dms_provider.operators.outputs import Output, OutputCollector
-from dms_provider.operators.sql import SQLFlowOperator, StatementFailed, server_mode
+from dms_provider.operators.sql import SQLFlowOperator, StatementFailed
 from dms_provider.variables.references import Text
 from dms_provider.variables.scope import OUTPUTS_XCOM_KEY, FlowScope
 
@@ -30,6 +30,7 @@ class SQLAssignmentOperator(SQLFlowOperator):
 
     :param conn_id: Airflow connection of the data source
     :param sql: one query
+    :param sql_file: in place of ``sql``, where the text lies: ``oss://CONNECTION/BUCKET/KEY``
     :param outputs: what to keep, by name
     :param max_output_bytes: how many bytes of UTF-8 all values may have together
     :param scope: what every node of the flow can name
@@ -38,13 +39,14 @@ class SQLAssignmentOperator(SQLFlowOperator):
     """
 
     ui_color = "#e3f3dc"
-    _is_one_query = True
+    one_query_of = "an assignment"
 
     def __init__(
         self,
         *,
         conn_id: str,
-        sql: str,
+        sql: str | None = None,
+        sql_file: str | None = None,
         outputs: Mapping[str, Output],
         max_output_bytes: int = DEFAULT_MAX_OUTPUT_BYTES,
         scope: FlowScope | None = None,
@@ -53,8 +55,7 @@ class SQLAssignmentOperator(SQLFlowOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(scope=scope, variables=variables, inputs=inputs, **kwargs)
-        self.conn_id = self.plain(conn_id)
-        self.sql = self.plain(sql)
+        self.take_texts(conn_id, sql, sql_file)
         self.outputs = outputs
         self.max_output_bytes = max_output_bytes
 
@@ -66,7 +67,7 @@ class SQLAssignmentOperator(SQLFlowOperator):
         """
         from dms_provider.sessions.session import DatabaseError
 
-        sql, line = self._only_query(text, source, session)
+        sql, line = self.only_query(text, source, session)
         begin = time.monotonic()
         refusal: str | None = None
         try:
@@ -85,25 +86,6 @@ class SQLAssignmentOperator(SQLFlowOperator):
         context["ti"].xcom_push(
             key=OUTPUTS_XCOM_KEY, value={name: data.to_xcom() for name, data in values.items()}
         )
-
-    def _only_query(self, text: Text, source: Source, session: Session) -> tuple[str, int]:
-        from dms_provider.dialects import RefusedValue, StatementReader, dialect, query_problem, substitute
-
-        language = dialect(source.conn_type)
-        reader = StatementReader(language, text)
-        mode = server_mode(session, language) if reader.depends_on_mode else language.default_mode
-        if problem := query_problem(text, language, mode):
-            raise StatementFailed(f"an assignment takes one SELECT that changes nothing, but this {problem}")
-        statement = reader.next(mode)
-        if statement is None:
-            raise StatementFailed("there is no query in the text of this node")
-        self.log.info("Query (line %d): %s", statement.line, source.redactor.redact(statement.summary))
-        refusal: str | None = None
-        try:
-            return substitute(statement.text, language, mode), statement.line
-        except RefusedValue as error:
-            refusal = str(error)
-        raise StatementFailed(f"The query (line {statement.line}): {refusal}")
 
     @staticmethod
     def _collect(query: Query, collector: OutputCollector) -> None:

@@ -135,12 +135,20 @@ def test_statements_in_files(command: Command, spec: Path) -> None:
     spec.write_text(
         "version: 1\nowner: bob\nnodes:\n"
         "  here: {type: single_instance_sql, database: w, sql_file: q.sql}\n"
-        "  there: {type: single_instance_sql, database: w, sql_file: oss://c/b/q.sql}\n"
+        "  there: {type: single_instance_sql, database: w, sql_file: 'oss://c/b/${bizdate}.sql'}\n"
+        "  away: {type: single_instance_sql, database: w, sql: 'SELECT 1',"
+        " unload: {to: 'oss://c/b/${bizdate}.csv'}}\n"
         "  later: {type: dependency_check, flow: other}\n"
     )
     found = nodes(command("preview", spec, *AT))
     assert found["here"]["statements"] == ["SELECT 1", "SELECT '2023-08-02'"]
-    assert "oss://c/b/q.sql" in found["there"]["error"]
+    assert found["there"] == {
+        "type": "single_instance_sql",
+        "statements": [],
+        "sql_file": "oss://c/b/2023-08-02.sql",
+    }
+    assert found["away"]["statements"] == ["SELECT 1"]
+    assert found["away"]["unload"] == "oss://c/b/2023-08-02.csv"
     assert "dependency_check" in found["later"]["error"]
 
 
