@@ -50,8 +50,7 @@ class SingleInstanceSQLOperator(SQLFlowOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(scope=scope, variables=variables, inputs=inputs, **kwargs)
-        self.conn_id = self.plain(conn_id)
-        self.sql = self.plain(sql)
+        self.take_texts(conn_id, sql, sql_file)
         self.transaction = transaction
 
     def run_text(self, text: Text, source: Source, session: Session, context: Context) -> None:

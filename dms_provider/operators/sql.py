@@ -119,6 +119,42 @@ class SQLFlowOperator(FlowOperator):
         :param text: with the author's text in
         """
 
+    def only_query(self, text: Text, source: Source, session: Session) -> tuple[str, int]:
+        """Return the one query of the node as the server gets it, and its line.
+
+        :raises StatementFailed: the text is not one query, or data may not stand where its reference stands
+        """
+        from dms_provider.dialects import RefusedValue, StatementReader, dialect, query_problem, substitute
+
+        language = dialect(source.conn_type)
+        reader = StatementReader(language, text)
+        mode = server_mode(session, language) if reader.depends_on_mode else language.default_mode
+        if problem := query_problem(text, language, mode):
+            raise StatementFailed(
+                f"{self.one_query_of} takes one SELECT that changes nothing, but this {problem}"
+            )
+        statement = reader.next(mode)
+        if statement is None:
+            raise StatementFailed("there is no query in the text of this node")
+        self.log.info("Query (line %d): %s", statement.line, source.redactor.redact(statement.summary))
+        refusal: str | None = None
+        try:
+            return substitute(statement.text, language, mode), statement.line
+        except RefusedValue as error:
+            refusal = str(error)
+        raise StatementFailed(f"The query (line {statement.line}): {refusal}")
+
+    def take_texts(self, conn_id: str, sql: str | None, sql_file: str | None) -> None:
+        """Keep the connection and the text, which is given in one of two ways.
+
+        :raises ValueError: both are given, or none
+        """
+        if (sql is None) == (sql_file is None):
+            raise ValueError("give sql, or sql_file with the address of the text, and not both")
+        self.conn_id = self.plain(conn_id)
+        self.sql = "" if sql is None else self.plain(sql)
+        self.sql_file = "" if sql_file is None else self.plain(sql_file)
+
     def on_kill(self) -> None:
         """Stop what runs, on the server itself. Airflow calls this when the task is to end."""
         self._killed = True
