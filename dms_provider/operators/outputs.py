@@ -1,6 +1,6 @@
-"""Outputs of a query: which cells they take, and how many rows that needs.
+"""Outputs of queries and scripts: which cells of a query they take, and how many rows that needs.
 
-Source: flow-spec, *sql_assignment*; DMS reference, section 2.7.
+Source: flow-spec, *sql_assignment*, *ecs_remote_command*; DMS reference, section 2.7.
 """
 
 from __future__ import annotations
@@ -52,6 +52,23 @@ class Output:
         return self.row == "all" or self.column == "all"
 
 
+@dataclass(frozen=True, slots=True)
+class ScriptOutput:
+    """One variable that a script gives to the nodes downstream.
+
+    :param type: what the value must be
+    :param if_empty: the value where the script gives none; without it the node fails
+    """
+
+    type: OutputType = "text"
+    if_empty: str | None = None
+
+    @property
+    def is_list(self) -> bool:
+        """A script gives single values."""
+        return False
+
+
 def as_declared(name: str, data: Data, giver: object) -> Data:
     """Return an output as the node that gives it declares it.
 
@@ -64,16 +81,18 @@ def as_declared(name: str, data: Data, giver: object) -> Data:
     :raises OutputError: it is not what that node declares
     """
     declared = getattr(giver, "outputs", {}).get(name)
-    if data.is_list and not (isinstance(declared, Output) and declared.is_list):
+    is_declared = isinstance(declared, (Output, ScriptOutput))
+    if data.is_list and not (is_declared and declared.is_list):
         raise OutputError(name, "a list was stored, but its node gives a single value; run that node again")
-    if not isinstance(declared, Output):
+    if not is_declared:
         return data
     try:
         for element in data.elements:
             check_type(element, declared.type)
     except CellError as error:
         raise OutputError(name, f"what was stored or given is not what its node declares: {error}") from None
-    return Data(data.elements, combiner=declared.combiner if data.is_list else None, type=declared.type)
+    combiner = declared.combiner if isinstance(declared, Output) and data.is_list else None
+    return Data(data.elements, combiner=combiner, type=declared.type)
 
 
 class OutputCollector:

@@ -11,13 +11,15 @@ from collections.abc import Callable, Mapping
 from typing import Literal
 
 from dms_provider.scripts.places import misplaced
+from dms_provider.variables.output_types import is_identifier, is_number
 from dms_provider.variables.references import DataReference, Text
 from dms_provider.variables.values import Data
 
 ScriptType = Literal["shell", "powershell", "batch"]
 
 _OWN_NAME = "dms_data"
-_ANYWHERE = frozenset({"number", "identifier"})
+_ANYWHERE: Mapping[str, Callable[[str], bool]] = {"number": is_number, "identifier": is_identifier}
+"""Type of an output that may stand anywhere -> what its values are, whatever stored them."""
 _BATCH_TEXT = re.compile(r"[A-Za-z0-9_.:/-]+")
 _SHEBANG = re.compile(r"#![^\n]*(?:\n|\Z)")
 _POSIX_SHELL = re.compile(
@@ -123,7 +125,8 @@ class _WithVariables:
 
 def _as_text(reference: DataReference, line: int) -> str:
     """Return data for a place where it is not a variable: only what can be no code may stand there."""
-    if reference.data.type not in _ANYWHERE:
+    fits = _ANYWHERE.get(reference.data.type)
+    if fits is None:
         raise RefusedScript(
             f"line {line}: ${{{reference.name}}} is data, which may stand only inside double quotes and not"
             f' in arithmetic, backticks or $( ): write "${{{reference.name}}}", or set a variable of the'
@@ -134,6 +137,12 @@ def _as_text(reference: DataReference, line: int) -> str:
             f"line {line}: ${{{reference.name}}} is NULL, which has no text outside of double quotes; replace"
             " it in the query"
         )
+    for element in reference.data.elements:
+        if not fits(element or ""):
+            raise RefusedScript(
+                f"line {line}: ${{{reference.name}}} is {_shortened(repr(element))}, which is no"
+                f" {reference.data.type}; only that may stand outside of double quotes"
+            )
     return reference.data.text
 
 

@@ -92,7 +92,7 @@ class WaitingTrigger(BaseTrigger):
         while True:
             await asyncio.sleep(self.poke_interval)
             try:
-                async with _slot(self._look.asked):
+                async with slot(self._look.asked):
                     is_there = await self._look_once()
             except LookFailed as error:
                 self._look.report(self.log)
@@ -110,24 +110,28 @@ class WaitingTrigger(BaseTrigger):
     async def _look_once(self) -> bool:
         seconds = self._seconds_left()
         timeout = None if seconds is None else timedelta(seconds=max(seconds, 1.0))
-        return await _in_thread(lambda: self._look.is_there(timeout))
+        return await in_thread(lambda: self._look.is_there(timeout))
 
     async def _kill(self) -> None:
         if self._look.is_looking:
             with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(_in_thread(self._look.kill), _KILL_SECONDS)
+                await asyncio.wait_for(in_thread(self._look.kill), _KILL_SECONDS)
 
     def _seconds_left(self) -> float | None:
         return None if self.deadline is None else max(self.deadline - time.time(), 0.0)
 
 
-def _slot(asked: str) -> asyncio.Semaphore:
+def slot(asked: str) -> asyncio.Semaphore:
+    """Return what bounds the looks that this triggerer makes at once at one place.
+
+    :param asked: who answers, such as a connection
+    """
     return _slots.setdefault(asyncio.get_running_loop(), {}).setdefault(
         asked, asyncio.Semaphore(LOOKS_AT_ONCE)
     )
 
 
-async def _in_thread(work: Callable[[], T]) -> T:
+async def in_thread(work: Callable[[], T]) -> T:
     """Do something that blocks. A thread of its own keeps neither other triggers nor the process waiting."""
     loop = asyncio.get_running_loop()
     outcome: asyncio.Future[T] = loop.create_future()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from dms_provider.scripts.fill import RefusedScript, ScriptType, fill_script
 from dms_provider.variables.references import Text, parse_references, splice
-from dms_provider.variables.values import AuthorText, Data, Value
+from dms_provider.variables.values import AuthorText, Data, OutputType, Value
 
 HOSTILE = [
     "$(touch hacked)",
@@ -139,6 +139,12 @@ def test_numbers_and_identifiers_may_stand_anywhere(script_type: ScriptType) -> 
     for nothing in (Data((None,), type="number"), Data(("1", None), combiner=",", type="number")):
         with pytest.raises(RefusedScript, match="is NULL"):
             sent("rm -r /data/${n}", script_type, n=nothing)
+
+
+@pytest.mark.parametrize("type_", ["number", "identifier"])
+def test_a_type_is_no_promise(type_: OutputType) -> None:
+    with pytest.raises(RefusedScript, match=rf"which is no {type_}; only that may stand"):
+        sent("echo ${n}", n=Data(("1;touch hacked",), type=type_))
 
 
 def test_nulls_and_lists_in_quotes(tmp_path: Path) -> None:
