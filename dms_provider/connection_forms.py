@@ -89,6 +89,25 @@ _MYSQL: Final = ConnectionForm(
 FORMS: Final[Mapping[str, ConnectionForm]] = {
     "mysql": _MYSQL,
     "oceanbase": replace(_MYSQL, placeholders={"port": "2883", "login": "USER@TENANT#CLUSTER"}),
+    "oceanbase_oracle": ConnectionForm(
+        {
+            **_SQL,
+            "connect_timeout": number_field("Connect time-out", "Seconds to wait for the server.", minimum=1),
+            "ssl_ca": text_field("CA file", "Path of the certificates by which the server's is checked."),
+        },
+        labels=_SQL_LABELS,
+        placeholders={"port": "2883", "login": "USER@TENANT#CLUSTER"},
+    ),
+    "dm": ConnectionForm(
+        {
+            **_SQL,
+            "login_timeout": number_field("Connect time-out", "Seconds to wait for the server.", minimum=1),
+            "ssl_path": text_field("TLS folder", "Path of the client's certificates."),
+            "ssl_pwd": text_field("TLS password", "Of the client's key.", format="password"),
+        },
+        labels={**_SQL_LABELS, "schema": "Schema"},
+        placeholders={"port": "5236"},
+    ),
     "postgres": ConnectionForm(
         {
             **_SQL,

@@ -37,6 +37,7 @@ class Dialect:
     :param batches: statements need nothing between them, so that one text can hold many
     :param identifier_quotes: what stands before and behind an identifier, in every mode
     :param first_row: the beginning of a query of at most one row, and what stands behind its conditions
+    :param joined_lines: a backslash at the end of a line within a literal joins it with the next, and goes
     :param offsets_in_times: the offset of a zone behind a time is understood
     :param aggregates: what is computed over the rows of a table
     """
@@ -58,6 +59,7 @@ class Dialect:
     batches: bool = False
     identifier_quotes: str = '""'
     first_row: tuple[str, str] = ("SELECT", "ORDER BY {order} LIMIT 1")
+    joined_lines: bool = False
     offsets_in_times: bool = False
     aggregates: Aggregates = field(default_factory=Aggregates)
 

@@ -55,6 +55,7 @@ MSSQL: Final = Dialect(
     nests_code=lambda words: not _CODE.isdisjoint(words),
     plain_repertoire="ascii",
     batches=True,
+    joined_lines=True,
     identifier_quotes="[]",
     first_row=("SELECT TOP 1", "ORDER BY {order}"),
     aggregates=Aggregates(

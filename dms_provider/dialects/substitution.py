@@ -25,6 +25,7 @@ MAX_DATA_BYTES: Final = 1024 * 1024
 """Of data in the literals of one statement, in UTF-8."""
 
 _CODE: Final = re.compile(r"[A-Za-z0-9_.:-]*")
+_JOINED_LINES: Final = re.compile(r"\\\r?\n")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _LAST: Final = {"unicode": "\U0010ffff", "bmp": "\uffff", "ascii": "\x7f"}
 _SHORTER: Final = "shorten it, or move it through a table instead of a variable"
@@ -62,6 +63,10 @@ def substitute(statement: Text, dialect: Dialect, mode: Mode | None = None) -> s
     for (start, end), piece in zip(final.spans, final.values, strict=True):
         if piece.place.kind == "code" and "--" in final.text[max(start - 1, 0) : end + 1]:
             raise _refused(piece, f"{piece.place.where} beside a minus, as it would begin a comment")
+        if dialect.joined_lines and _joins_lines(final.text, start, end):
+            raise _refused(
+                piece, f"{piece.place.where}, as {dialect.name} takes out a backslash before a new line"
+            )
     places_of_values = [piece.place for piece in harmless.values]
     wrong = misplaced(harmless.text, harmless.spans, places_of_values, dialect, mode)
     if wrong is not None:
@@ -253,6 +258,14 @@ def _beyond(value: str, repertoire: Repertoire) -> str | None:
     if surrogate:
         return surrogate[0]
     return max(value) if max(value) > _LAST[repertoire] else None
+
+
+def _joins_lines(text: str, start: int, end: int) -> bool:
+    """Return whether a value, alone or with what stands beside it, has a backslash before a new line."""
+    return any(
+        found.start() < end and found.end() > start
+        for found in _JOINED_LINES.finditer(text, max(start - 2, 0), end + 2)
+    )
 
 
 def _check_author_text(source: Source, dialect: Dialect, mode: Mode) -> None:

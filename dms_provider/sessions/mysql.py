@@ -14,7 +14,7 @@ _ERRORS_OF_THE_CLIENT = range(2000, 3000)
 """The server cannot be reached, or is gone; mysql-connector-python has no class of its own for that."""
 _MISTAKES_IN_STATEMENTS = frozenset({1052, 1054, 1142, 1143, 1370})
 """Unknown column, no right to a table or column, and the like: operational errors to the drivers."""
-_LONGEST_OCEANBASE_STATEMENT = 30 * 86_400.0
+LONGEST_OCEANBASE_STATEMENT = 30 * 86_400.0
 
 
 class MySQLServer(Server):
@@ -94,7 +94,7 @@ def _set_limits(connection: Any, limit: float | None) -> tuple[str, ...]:
     version = _answer(connection, "SELECT CONCAT(VERSION(), ' ', @@version_comment)").lower()
     if "oceanbase" in version:
         # By default OceanBase ends every statement after 10 seconds.
-        microseconds = math.ceil((limit or _LONGEST_OCEANBASE_STATEMENT) * 1_000_000)
+        microseconds = math.ceil((limit or LONGEST_OCEANBASE_STATEMENT) * 1_000_000)
         return attempt(connection, f"SET SESSION ob_query_timeout = {microseconds}") + attempt(
             connection, f"SET SESSION ob_trx_timeout = GREATEST(@@ob_trx_timeout, {microseconds})"
         )
