@@ -13,7 +13,7 @@ from typing import Any
 from dms_provider.audit.metrics import METRICS
 from dms_provider.audit.rules import AuditRule, labels
 from dms_provider.dialects import Dialect, Mode, is_balanced, query_problem, quoted_name
-from dms_provider.dialects.aggregates import fill, joined
+from dms_provider.dialects.aggregates import Aggregates, fill, joined
 from dms_provider.variables.references import (
     DataReference,
     Text,
@@ -25,7 +25,8 @@ from dms_provider.variables.values import Data, Value
 SOME_ROWS = 10
 """How many offending rows of a rule a report shows."""
 
-_APART = "distinct"
+_APART = frozenset({"distinct", "filled_beside"})
+"""In one statement, so that both are of the same rows while the table is written to."""
 _NOT_A_COLUMN = frozenset({"rows", "now"})
 
 
@@ -238,7 +239,7 @@ class AuditPlan:
 
     def _scan(self, apart: bool) -> Scan | None:
         wanted = [
-            {part: None for part in parts if (part.name == _APART) is apart and part.name != "now"}
+            {part: None for part in parts if (part.name in _APART) is apart and part.name != "now"}
             for parts in self._parts
         ]
         parts = list(dict.fromkeys(part for found in wanted for part in found))
@@ -250,15 +251,28 @@ class AuditPlan:
         source = joined((f"FROM {self._table}", "\n" if self._where else "", *self._with_where()))
         aggregates = self.dialect.aggregates
         if apart and aggregates.distinct_by_sets:
-            # A row of the set of one column has NULL in all others, so that counting sorts the sets out.
-            names = [f"v{number}" for number in range(len(parts))]
-            columns = ", ".join(f"{part.column} AS {name}" for part, name in zip(parts, names, strict=True))
-            sets = ", ".join(f"({part.column})" for part in parts)
-            counts = ", ".join(f"{aggregates.count}({name})" for name in names)
-            inner = (f"SELECT {counts} FROM (\nSELECT {columns}\n", *source)
-            return Scan(joined((*inner, f"\nGROUP BY GROUPING SETS ({sets})\n) v")), tuple(parts), rules)
+            return Scan(_counted_by_sets(parts, source, aggregates), tuple(parts), rules)
         text: list[str | DataReference] = ["SELECT "]
         for number, part in enumerate(parts):
             text.append(",\n  " if number else "")
             text.extend(aggregates.expression(part.name, part.column, part.literals))
         return Scan(joined((*text, "\n", *source)), tuple(parts), rules)
+
+
+def _counted_by_sets(parts: Sequence[Part], source: Text, aggregates: Aggregates) -> Text:
+    """Return a query that counts distinct values of several columns in one pass.
+
+    A row of the set of one column has NULL in all others, so that counting sorts the sets out.
+    """
+    columns = list(dict.fromkeys(part.column for part in parts))
+    names = {column: f"v{number}" for number, column in enumerate(columns)}
+    counts = ", ".join(
+        f"{aggregates.count}({names[part.column]})"
+        if part.name == "distinct"
+        else f"SUM(CASE WHEN {names[part.column]} IS NOT NULL THEN n END)"
+        for part in parts
+    )
+    named = ", ".join(f"{column} AS {name}" for column, name in names.items())
+    sets = ", ".join(f"({column})" for column in columns)
+    inner = f"SELECT {named}, {aggregates.count}(*) AS n\n"
+    return joined((f"SELECT {counts}\nFROM (\n{inner}", *source, f"\nGROUP BY GROUPING SETS ({sets})\n) v"))

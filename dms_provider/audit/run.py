@@ -64,7 +64,7 @@ class AuditRun:
             mode = server_mode(session, self._dialect)
             plan = AuditPlan(table, where, rules, known, self._dialect, mode)
             if source.server.read_only_transactions:
-                session.execute(source.server.begin_reading)
+                session.begin_read_only()
             for count, scan in enumerate(plan.scans, 1):
                 sql, parameters = bind(scan.text, self._dialect, mode, source.server.placeholder)
                 log.info(

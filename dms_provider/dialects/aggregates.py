@@ -71,6 +71,7 @@ class Aggregates:
         return {
             "rows": f"{self.count}(*)",
             "filled": f"{self.count}({{c}})",
+            "filled_beside": f"{self.count}({{c}})",
             "distinct": f"{self.count}(DISTINCT {{c}})",
             "min": "MIN({c})",
             "max": "MAX({c})",

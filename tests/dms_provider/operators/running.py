@@ -31,11 +31,18 @@ class TaskInstance:
     states: dict[str, str | None] = field(default_factory=dict)
     pushed: dict[str, Any] = field(default_factory=dict)
     map_index: int = -1
+    earlier: dict[str, list[Any]] = field(default_factory=dict)
+    """What runs before this one have left, by key."""
 
     def xcom_push(self, key: str, value: Any) -> None:
         self.pushed[key] = value
 
-    def xcom_pull(self, task_ids: str, key: str) -> Any:
+    def xcom_pull(
+        self, task_ids: str, key: str, *, include_prior_dates: bool = False, map_indexes: Any = -1
+    ) -> Any:
+        if include_prior_dates:
+            found = self.earlier.get(key, [])
+            return found if len(found) > 1 else next(iter(found), None)
         return self.xcoms.get(task_ids, {}).get(key)
 
     def get_task_states(self, *, dag_id: str, run_ids: list[str], task_ids: list[str]) -> dict[str, Any]:

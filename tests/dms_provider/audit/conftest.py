@@ -1,0 +1,7 @@
+"""The databases that audits are made on."""
+
+from __future__ import annotations
+
+from tests.dms_provider.databases import database
+
+__all__ = ["database"]
