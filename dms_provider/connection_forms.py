@@ -122,6 +122,19 @@ FORMS: Final[Mapping[str, ConnectionForm]] = {
         labels=_SQL_LABELS,
         placeholders={"port": "5432", "options": "-c search_path=reports"},
     ),
+    "oss": ConnectionForm(
+        {
+            "region": text_field("Region", "Needed where the endpoint does not tell it."),
+            "auth_version": text_field(
+                "Signature", "Version of the signature of requests.", enum=["v4", "v1"], default="v4"
+            ),
+            "security_token": text_field("Security token", "Of a temporary access key.", format="password"),
+            **OWNERS,
+        },
+        labels={"host": "Endpoint", "login": "Access key ID", "password": "Access key secret"},
+        placeholders={"host": "oss-cn-hangzhou.aliyuncs.com", "region": "cn-hangzhou"},
+        hidden=("schema", "port"),
+    ),
 }
 """The forms that rows of the table of data sources name."""
 

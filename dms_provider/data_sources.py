@@ -182,7 +182,9 @@ DATA_SOURCES: Final[Mapping[str, DataSource]] = MappingProxyType(
             extra="maxcompute",
             dialect="maxcompute:MAXCOMPUTE",
         ),
-        "oss": DataSource("Alibaba Cloud OSS", hook="dms_provider.hooks.oss.OSSHook", extra="oss"),
+        "oss": DataSource(
+            "Alibaba Cloud OSS", hook="dms_provider.hooks.oss.OSSHook", extra="oss", form="oss"
+        ),
         "alibaba_cloud": DataSource(
             "Alibaba Cloud", hook="dms_provider.hooks.alibaba_cloud.AlibabaCloudHook", extra="alibaba_cloud"
         ),
