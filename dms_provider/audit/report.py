@@ -24,6 +24,7 @@ class Report:
     :param flow: the DAG id
     :param node: the task id
     :param run_id: of the run
+    :param map_index: of a mapped task; -1 for others
     :param business_time: of the run
     :param run_time: of the run
     :param made: when the report was made
@@ -36,6 +37,7 @@ class Report:
     flow: str
     node: str
     run_id: str
+    map_index: int
     business_time: datetime
     run_time: datetime
     made: datetime
@@ -70,6 +72,7 @@ class Report:
             "flow": self.flow,
             "node": self.node,
             "run_id": self.run_id,
+            "map_index": self.map_index,
             "business_time": self.business_time.isoformat(),
             "run_time": self.run_time.isoformat(),
             "made": self.made.isoformat(),

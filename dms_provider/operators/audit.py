@@ -107,6 +107,7 @@ class AuditOperator(FlowOperator):
         """
         from dms_provider.sessions.source import open_source
 
+        place = self.author_text("report", context)
         values = self.resolve(self._names(), context)
         source = open_source(self.conn_id, owner=self.owner, timeout=self.execution_timeout)
         source.redactor.add(
@@ -114,7 +115,7 @@ class AuditOperator(FlowOperator):
         )
         redact = source.redactor.redact
         report = self._audit(source, values, context).redacted(redact)
-        location = self._write(report, values, context)
+        location = self._write(report, place)
         summary = {**report.summary(), "report": location}
         context["ti"].xcom_push(key=AUDIT_XCOM_KEY, value=summary)
         for finding in report.findings:
@@ -173,7 +174,7 @@ class AuditOperator(FlowOperator):
             self._run.kill()
 
     def _names(self) -> set[str]:
-        texts = (self.as_written("table"), self.as_written("where"), self.as_written("report"))
+        texts = (self.as_written("table"), self.as_written("where"))
         in_texts = {
             segment.name
             for text in texts
@@ -216,6 +217,7 @@ class AuditOperator(FlowOperator):
             flow=dag_run.dag_id,
             node=ti.task_id,
             run_id=dag_run.run_id,
+            map_index=_map_index(ti),
             business_time=times.business_time,
             run_time=times.run_time,
             made=datetime.now(timezone.utc).astimezone(times.run_time.tzinfo),
@@ -293,15 +295,13 @@ class AuditOperator(FlowOperator):
         for key in kept.xcom_keys():
             ti.xcom_push(key=key, value=kept.to_xcom())
 
-    def _write(self, report: Report, values: Mapping[str, Value], context: Context) -> str | None:
+    def _write(self, report: Report, place: str) -> str | None:
         from dms_provider.audit.page import page
         from dms_provider.audit.store import report_name, write_report
 
-        place = self._plain_text(self.as_written("report"), values)
         if not place:
             return None
-        ti = context["ti"]
-        name = report_name(report.flow, report.node, report.business_time, report.run_id, _map_index(ti))
+        name = report_name(report.flow, report.node, report.business_time, report.run_id, report.map_index)
         content = json.dumps(report.to_json(), ensure_ascii=False, indent=2)
         files = {".json": content.encode(), ".html": page(report).encode()}
         location = write_report(place, name, files, owner=self.owner)
