@@ -97,6 +97,10 @@ class AirflowInstance:
         """Name of Airflow's database."""
         return self._database
 
+    def pid(self, component: str) -> int:
+        """Return the process id of a running component's tree."""
+        return self._processes[component].pid
+
     def _own_settings(self) -> dict[str, str]:
         server = self._server
         return {

@@ -76,3 +76,27 @@ def write_waiting(folder: Path, nodes: int, lock: int) -> str:
         lines += [f"    sql: {statement}"]
     (folder / "flows" / "waiting.flow.yaml").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return "waiting"
+
+
+def write_plain_waiting(folder: Path, nodes: int) -> str:
+    """Write a plain DAG in a row, whose first task waits for the clock in the triggerer.
+
+    :return: its id
+    """
+    text = _PLAIN_WAITING.format(nodes=nodes)
+    (folder / "plain" / "plain_waiting.py").write_text(text, encoding="utf-8")
+    return "plain_waiting"
+
+
+_PLAIN_WAITING = '''"""Tasks in a row, of which the first waits in plain Airflow."""
+
+from datetime import timedelta
+
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.providers.standard.sensors.time_delta import TimeDeltaSensor
+from airflow.sdk import DAG, chain
+
+with DAG("plain_waiting", schedule=None, is_paused_upon_creation=False, max_active_runs=1000) as dag:
+    wait = TimeDeltaSensor(task_id="n0", delta=timedelta(days=1), deferrable=True)
+    chain(wait, *(EmptyOperator(task_id=f"n{{node}}") for node in range(1, {nodes})))
+'''

@@ -6,11 +6,12 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dev.quickstart_app.processes import descendants
 from dev.services import PostgresServer, Server
 from tests.end_to_end.airflow_instance import COMPONENTS, AirflowInstance
 
@@ -97,22 +98,13 @@ def unlogged(airflow: AirflowInstance) -> Iterator[Any]:
         yield connection
 
 
-def cpu_seconds(name: str) -> float:
-    """Return the CPU time of all living processes whose command line has a word.
-
-    :param name: such as ``triggerer``
-    """
+def cpu_seconds(pid: int) -> float:
+    """Return the CPU time of a process and all that came of it."""
     ticks = 0
-    for folder in Path("/proc").iterdir():
-        if not folder.name.isdigit():
-            continue
-        try:
-            words = (folder / "cmdline").read_bytes().split(b"\0")
-            fields = (folder / "stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if name.encode() in b" ".join(words).split():
-            ticks += int(fields[11]) + int(fields[12])
+    for process in (pid, *descendants(pid)):
+        with suppress(OSError):
+            fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+            ticks += sum(int(field) for field in fields[11:15])
     return ticks / _CLOCK_TICKS
 
 
