@@ -41,6 +41,7 @@ def get_provider_info() -> dict[str, Any]:
                 "integration-name": _INTEGRATION,
                 "python-modules": [
                     "dms_provider.operators.single_instance_sql",
+                    "dms_provider.operators.unload",
                     "dms_provider.operators.sql_assignment",
                     "dms_provider.operators.conditional_branch",
                     "dms_provider.operators.helpers",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from airflow.sdk import DAG
 
 from dms_provider.policies.rules import HOLD_TASK_ID
 from tests.docs.markdown import DOCUMENTS, Example, examples
+from tests.doubles.oss import ObjectStorage
 
 DAGS = [example for document in DOCUMENTS for example in examples(document) if example.words == ("dag",)]
 TABLES = """
@@ -31,6 +33,8 @@ WROTE = {
     "nightly_totals": ("SELECT region, flights FROM totals ORDER BY 1", [("EWR", 2), ("JFK", 1), ("LGA", 1)]),
 }
 """What each example must have written."""
+UNLOADED = {"export_delays": "origin,delay\r\nEWR,150\r\nJFK,70\r\n"}
+"""Where an example writes an object: what must be in it."""
 
 
 def dag_of(file: Path) -> DAG:
@@ -44,9 +48,22 @@ def dag_of(file: Path) -> DAG:
     return dag
 
 
+@pytest.fixture
+def storage(monkeypatch: pytest.MonkeyPatch) -> Iterator[ObjectStorage]:
+    """An object storage, as the connection ``archive``."""
+    with ObjectStorage() as running:
+        running.buckets["reports"] = {}
+        monkeypatch.setenv("AIRFLOW_CONN_ARCHIVE", json.dumps(running.connection()))
+        yield running
+
+
 @pytest.mark.parametrize("example", DAGS, ids=str)
 def test_a_dag_does_what_it_is_there_for(
-    example: Example, tmp_path: Path, airflow_database: Path, monkeypatch: pytest.MonkeyPatch
+    example: Example,
+    tmp_path: Path,
+    airflow_database: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    storage: ObjectStorage,
 ) -> None:
     database = tmp_path / "warehouse.db"
     with closing(sqlite3.connect(database)) as connection:
@@ -61,6 +78,10 @@ def test_a_dag_does_what_it_is_there_for(
         file.unlink()
     states = {task.task_id: str(task.state) for task in run.get_task_instances()}
     assert states == {task: "skipped" if task == HOLD_TASK_ID else "success" for task in dag.task_ids}
+    if dag.dag_id in UNLOADED:
+        (unloaded,) = storage.buckets["reports"].values()
+        assert unloaded.data.decode() == UNLOADED[dag.dag_id]
+        return
     query, rows = WROTE[dag.dag_id]
     with closing(sqlite3.connect(database)) as connection:
         assert connection.execute(query).fetchall() == rows

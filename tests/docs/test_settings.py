@@ -141,6 +141,7 @@ def test_the_table_of_data_sources() -> None:
     ("name", "module"),
     [
         ("SingleInstanceSQLOperator", "single_instance_sql"),
+        ("UnloadOperator", "unload"),
         ("SQLAssignmentOperator", "sql_assignment"),
         ("ConditionalBranchOperator", "conditional_branch"),
     ],
