@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from dms_provider.data_sources import DATA_SOURCES
+from dms_provider.data_sources import DATA_SOURCES, DataSource
 
 Field = Mapping[str, Any]
 """A field as ``conn-fields`` of Airflow's providers describes it: label, JSON schema, description."""
@@ -142,18 +142,22 @@ FORMS: Final[Mapping[str, ConnectionForm]] = {
 def connection_types() -> list[dict[str, Any]]:
     """Return the connection types that this package brings, as Airflow's providers describe theirs."""
     return [
-        _connection_type(conn_type, source.hook, source.label, FORMS[source.form])
+        _connection_type(conn_type, source, FORMS[source.form])
         for conn_type, source in DATA_SOURCES.items()
         if source.form is not None
     ]
 
 
-def _connection_type(conn_type: str, hook: str, label: str, form: ConnectionForm) -> dict[str, Any]:
+def _connection_type(conn_type: str, source: DataSource, form: ConnectionForm) -> dict[str, Any]:
     return {
         "connection-type": conn_type,
-        "hook-class-name": hook,
-        "hook-name": label,
-        "conn-fields": {name: dict(found) for name, found in form.fields.items()},
+        "hook-class-name": source.hook,
+        "hook-name": source.label,
+        "conn-fields": {
+            name: dict(found)
+            for name, found in form.fields.items()
+            if name != "lock_free" or source.lock_free is not None
+        },
         "ui-field-behaviour": {
             "hidden-fields": list(form.hidden),
             "relabeling": dict(form.labels),

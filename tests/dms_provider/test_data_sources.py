@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pkgutil import resolve_name
+from typing import Any
 
 import pytest
 
-from dms_provider.connection_forms import FORMS
+from dms_provider.connection_forms import FORMS, connection_types
 from dms_provider.data_sources import DATA_SOURCES, OWN_EXTRAS
 from dms_provider.dialects import Dialect, UnknownDialect, all_dialects, dialect
 from dms_provider.sessions.server import Server
@@ -74,11 +75,18 @@ def test_an_own_hook_is_called_as_the_table_says(conn_type: str) -> None:
     assert hook.default_conn_name == f"{conn_type}_default"
 
 
-def test_a_form_asks_for_the_extras_that_nodes_read() -> None:
-    for conn_type in OWN:
-        source = DATA_SOURCES[conn_type]
-        fields = FORMS[str(source.form)].fields
-        assert (OWN_EXTRAS if source.dialect else {"allowed_owners"}) <= set(fields), conn_type
+@pytest.mark.parametrize("entry", connection_types(), ids=lambda entry: str(entry["connection-type"]))
+def test_a_form_asks_for_the_extras_that_nodes_read(entry: dict[str, Any]) -> None:
+    source = DATA_SOURCES[entry["connection-type"]]
+    wanted = {"allowed_owners"}
+    if source.server:
+        wanted.add("statement_timeout")
+    if source.lock_free:
+        wanted.add("lock_free")
+    assert OWN_EXTRAS & set(entry["conn-fields"]) == wanted
+
+
+def test_every_form_is_of_a_row() -> None:
     assert {source.form for source in DATA_SOURCES.values() if source.form} == set(FORMS)
 
 

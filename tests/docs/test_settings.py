@@ -5,6 +5,7 @@ from __future__ import annotations
 import configparser
 import inspect
 import json
+import re
 from datetime import timedelta
 from pkgutil import resolve_name
 from typing import Any, get_args
@@ -19,7 +20,7 @@ from dms_provider.sessions.table import server
 from dms_provider.variables.run_conf import WRITTEN_BY_THE_SCHEDULER, RunConfError, read_run_conf
 from dms_provider.variables.run_times import parse_time
 from dms_provider.variables.values import Data
-from tests.docs.markdown import DMS_PROVIDER, DOCUMENTS, Example, examples, tables_with
+from tests.docs.markdown import DMS_PROVIDER, DOCUMENTS, ROOT, TOP, Example, examples, tables_with
 
 ALL = [example for document in DOCUMENTS for example in examples(document)]
 KNOWN: dict[str, set[tuple[str, ...]]] = {
@@ -135,6 +136,16 @@ def test_the_table_of_data_sources() -> None:
         assert runs == ("yes" if source.server else "no"), conn_type
         if source.server:
             assert transaction == ("yes" if server(conn_type).transactions else "no"), conn_type
+
+
+def test_the_table_of_what_was_tested() -> None:
+    (table,) = tables_with(TOP, "connection type", "source", "driver", "tested with", "test")
+    assert [row[0] for row in table.rows] == list(DATA_SOURCES)
+    for conn_type, _, driver, how, test in table.rows:
+        assert driver, conn_type
+        assert re.match(r"(real server|stand-in|double)\b[^|]*[:,] |import only", how), how
+        (path,) = re.findall(r"\]\((tests/[\w/]+\.py)\)", test)
+        assert "def test_" in (ROOT / path).read_text(encoding="utf-8"), path
 
 
 @pytest.mark.parametrize(
