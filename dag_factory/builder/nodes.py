@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
 
     from dag_factory.spec import Node
+    from dag_factory.spec.nodes.audit import Audit
     from dag_factory.spec.nodes.conditional_branch import ConditionalBranch
     from dag_factory.spec.nodes.single_instance_sql import SingleInstanceSQL
     from dag_factory.spec.nodes.sql_assignment import SQLAssignment
@@ -82,11 +83,27 @@ def _table_time_check(node: TableTimeCheck, text: str | None) -> Work:
     }
 
 
+def _audit(node: Audit, text: str | None) -> Work:
+    from dms_provider.operators.audit import AuditOperator
+    from dms_provider.operators.base import SpecText
+
+    return AuditOperator, {
+        "conn_id": node.database,
+        "table": SpecText(node.table),
+        "where": node.where and SpecText(node.where),
+        "rules": node.audit_rules(),
+        "report": node.report and SpecText(node.report),
+        "severity": node.severity,
+        "sensitive": node.sensitive,
+    }
+
+
 WORK: Mapping[str, Callable[[Any, str | None], Work]] = {
     "single_instance_sql": _single_instance_sql,
     "sql_assignment": _sql_assignment,
     "conditional_branch": _conditional_branch,
     "table_time_check": _table_time_check,
+    "audit": _audit,
 }
 """Node type -> what makes its operator of a node's model and the text of the file that it names."""
 

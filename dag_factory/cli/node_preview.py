@@ -125,6 +125,27 @@ class NodePreview:
         except ConditionError as error:
             raise _NodeFails(str(error)) from None
 
+    def _show_audit(self, node_id: str, node: Any, shown: dict[str, Any]) -> None:
+        from dms_provider.audit.plan import AuditPlan, WrongAudit
+        from dms_provider.dialects import RefusedValue, UnknownDialect, WrongName, dialect, substitute
+
+        shown["statements"] = []
+        conn_type = self._conn_type_of(node.database)
+        if conn_type is None:
+            raise _NodeFails(f"there is no connection {node.database!r} here; give --dialect TYPE")
+        rules = node.audit_rules()
+        texts = parse_references(node.table) + parse_references(node.where or "")
+        names = {segment.name for segment in texts if isinstance(segment, Reference)}
+        inputs = self._validated.inputs.get(node_id, {})
+        values = self._values(names.union(*(rule.names() for rule in rules)), node.variables, node_id, inputs)
+        try:
+            language = dialect(conn_type)
+            mode = language.default_mode
+            plan = AuditPlan(node.table, node.where or "", rules, values, language, mode, keep_unknown=True)
+            shown["statements"] = [substitute(text, language) for text in plan.statements()]
+        except (RefusedValue, UnknownDialect, WrongAudit, WrongName) as error:
+            raise _NodeFails(str(error)) from None
+
     def _show_look(self, node_id: str, node: Any, shown: dict[str, Any]) -> None:
         from dms_provider.dialects import RefusedValue, UnknownDialect, WrongName, dialect, substitute
         from dms_provider.sensors.newer_rows import NewerRows, WrongCheck
@@ -175,5 +196,6 @@ _SHOWN: dict[str, Callable[[NodePreview, str, Any, dict[str, Any]], None]] = {
     "sql_assignment": NodePreview._show_statements,
     "conditional_branch": NodePreview._show_condition,
     "table_time_check": NodePreview._show_look,
+    "audit": NodePreview._show_audit,
 }
 """Node type -> what adds to a node's preview. A type that is not here has no operator yet."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Field, PlainValidator, WithJsonSchema
 
@@ -15,6 +15,9 @@ from dag_factory.spec.model import Contradiction, Maybe, RelatedKeys, one_of
 from dag_factory.spec.nodes.common import Node, Texts
 from dag_factory.spec.nodes.rule_checks import Check, parse_check
 from dag_factory.spec.scalars import ConnectionId, FileOrOss, PositiveDuration, Something, Text
+
+if TYPE_CHECKING:
+    from dms_provider.audit.rules import AuditRule
 
 Severity = Literal["fail", "warn"]
 Metric = Literal[
@@ -134,6 +137,24 @@ class Audit(Node, RelatedKeys):
     severity: Severity = Field("fail", description="Whether a broken rule fails the node, or only warns.")
     sensitive: tuple[Something, ...] = Field((), description="Columns never shown in a report.")
     timeout: PositiveDuration = Field(timedelta(hours=4), description="Limit of one try's work.")
+
+    def audit_rules(self) -> list[AuditRule]:
+        """Return the rules as the operator takes them."""
+        from dms_provider.audit.rules import AuditRule
+
+        return [
+            AuditRule(
+                check=rule.check.text,
+                metric=rule.metric,
+                column=rule.column,
+                pattern=rule.pattern,
+                values=rule.values,
+                sql=rule.sql,
+                name=rule.name,
+                severity=rule.severity,
+            )
+            for rule in self.rules
+        ]
 
     @classmethod
     def contradictions(cls, given: dict[str, Any]) -> Iterator[Contradiction]:
