@@ -135,21 +135,28 @@ def validate_bytes(
     )
 
 
-def validate_specs(specs: Iterable[SpecFile]) -> list[Problem]:
-    """Return every problem of many specs, ids that two of them claim among these, by file and place."""
+def validate_specs(specs: Iterable[SpecFile], *, whole: bool = False) -> list[Problem]:
+    """Return every problem of many specs, also those that only all of them together show, by file and place.
+
+    :param whole: these are all specs there are, so that a flow that is not among them is probably a mistake
+    """
     problems: list[Problem] = []
     owners: dict[str, list[tuple[SpecFile, bool]]] = {}
+    good: dict[str, tuple[SpecFile, Validated]] = {}
     for spec in specs:
         try:
             validated = validate_file(spec.path, root=spec.root, shown_as=spec.shown_as)
         except SpecError as error:
             problems.extend(error.problems)
+            whole = False
             continue
         problems.extend(validated.warnings)
+        good[validated.flow_id] = (spec, validated)
         owners.setdefault(validated.flow_id, []).append((spec, validated.flow.id is not None))
     for flow_id, claims in owners.items():
         if len(claims) > 1:
             problems.extend(_claimed_twice(flow_id, claims))
+    problems.extend(_of_dependencies(good, whole=whole))
     return sorted(dict.fromkeys(problems), key=_order)
 
 
@@ -159,6 +166,20 @@ def _check_name(flow_id: str) -> Iterator[Finding]:
     if not _NAME_FOR_ID.fullmatch(name):
         message = f"the file name {name!r} cannot be an id; give 'id', of ASCII letters, digits and _ - ."
         yield Finding((), "missing-key", message)
+
+
+def _of_dependencies(good: Mapping[str, tuple[SpecFile, Validated]], *, whole: bool) -> Iterator[Problem]:
+    if not any(
+        node.type == "dependency_check" for _, one in good.values() for node in one.flow.nodes.values()
+    ):
+        return
+    from dag_factory.checks.dependencies import check_dependencies
+
+    flows = {flow_id: validated.flow for flow_id, (_, validated) in good.items()}
+    for flow_id, finding in check_dependencies(flows, whole=whole):
+        spec, validated = good[flow_id]
+        document = read_document(validated.text.encode(), spec.shown_as)
+        yield _problem(finding, document, spec.shown_as, {})
 
 
 def _claimed_twice(flow_id: str, claims: list[tuple[SpecFile, bool]]) -> Iterator[Problem]:

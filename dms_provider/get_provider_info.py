@@ -51,7 +51,10 @@ def get_provider_info() -> dict[str, Any]:
         "sensors": [
             {
                 "integration-name": _INTEGRATION,
-                "python-modules": ["dms_provider.sensors.table_time_check"],
+                "python-modules": [
+                    "dms_provider.sensors.table_time_check",
+                    "dms_provider.sensors.dependency_check",
+                ],
             }
         ],
         "triggers": [
@@ -60,6 +63,7 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": [
                     "dms_provider.triggers.earlier_run",
                     "dms_provider.triggers.table_time_check",
+                    "dms_provider.triggers.dependency_check",
                 ],
             }
         ],

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from dag_factory.spec import Node
     from dag_factory.spec.nodes.audit import Audit
     from dag_factory.spec.nodes.conditional_branch import ConditionalBranch
+    from dag_factory.spec.nodes.dependency_check import DependencyCheck
     from dag_factory.spec.nodes.single_instance_sql import SingleInstanceSQL
     from dag_factory.spec.nodes.sql_assignment import SQLAssignment
     from dag_factory.spec.nodes.table_time_check import TableTimeCheck
@@ -98,11 +99,28 @@ def _audit(node: Audit, text: str | None) -> Work:
     }
 
 
+def _dependency_check(node: DependencyCheck, text: str | None) -> Work:
+    from dms_provider.sensors.dependency_check import DependencyCheckSensor
+
+    arguments: dict[str, Any] = {
+        "flow": node.flow,
+        "node": node.node,
+        "need": node.need,
+        "first_run": node.first_run,
+        "on_failed": node.on_failed,
+        "poke_interval": node.interval.total_seconds(),
+    }
+    if node.window is not None:
+        arguments["window"] = node.window
+    return DependencyCheckSensor, arguments
+
+
 WORK: Mapping[str, Callable[[Any, str | None], Work]] = {
     "single_instance_sql": _single_instance_sql,
     "sql_assignment": _sql_assignment,
     "conditional_branch": _conditional_branch,
     "table_time_check": _table_time_check,
+    "dependency_check": _dependency_check,
     "audit": _audit,
 }
 """Node type -> what makes its operator of a node's model and the text of the file that it names."""

@@ -13,6 +13,7 @@ from dms_provider.variables.run_times import RunTimes
 from dms_provider.variables.scope import SYSTEM_VARIABLES
 from dms_provider.variables.values import Data, Value
 
+_TIME = "%Y-%m-%d %H:%M:%S"
 _OF_ONE_NODE = frozenset({"node_id", "run_id"})
 
 
@@ -172,6 +173,32 @@ class NodePreview:
         except (RefusedValue, UnknownDialect, WrongCheck, WrongName) as error:
             raise _NodeFails(str(error)) from None
 
+    def _show_dependency(self, node_id: str, node: Any, shown: dict[str, Any]) -> None:
+        from dms_provider.dependencies import Dependency, window_of
+
+        business_time = self.times.business_time.replace(tzinfo=None)
+        window = window_of(node.window, node.flow, self._validated.flow_id)
+        dependency = Dependency(
+            flow=node.flow,
+            node=node.node,
+            window=window,
+            need=node.need,
+            first_run=node.first_run,
+            on_failed=node.on_failed,
+            timezone=self._scope.timezone,
+            business_time=business_time.isoformat(),
+            own_run="" if node.flow == self._validated.flow_id else None,
+            is_manual=False,
+        )
+        try:
+            span = dependency.span
+        except OverflowError:
+            raise _NodeFails(f"window {window} of {business_time} leads out of the calendar") from None
+        begin = "any time" if span.first is None else f"{span.first:{_TIME}}"
+        shown["checks"] = [
+            f"{dependency}: business times from {begin} to {span.last:{_TIME}} ({dependency.timezone})"
+        ]
+
     def _values(
         self,
         names: Iterable[str],
@@ -196,6 +223,7 @@ _SHOWN: dict[str, Callable[[NodePreview, str, Any, dict[str, Any]], None]] = {
     "sql_assignment": NodePreview._show_statements,
     "conditional_branch": NodePreview._show_condition,
     "table_time_check": NodePreview._show_look,
+    "dependency_check": NodePreview._show_dependency,
     "audit": NodePreview._show_audit,
 }
 """Node type -> what adds to a node's preview. A type that is not here has no operator yet."""

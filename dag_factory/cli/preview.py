@@ -115,5 +115,6 @@ def _lines(document: dict[str, Any]) -> Iterator[str]:
         for key in ("condition", "result"):
             if key in node:
                 yield f"{key}: {node[key] if key == 'condition' else json.dumps(node[key])}"
+        yield from node.get("checks", ())
         if "error" in node:
             yield f"error: {node['error']}"

@@ -38,6 +38,12 @@ def named_specs(paths: Iterable[str], root: str | None) -> list[SpecFile]:
     return list(specs.values())
 
 
+def hold_all(paths: Iterable[str], root: str | None) -> bool:
+    """Return whether the folder that holds all specs is among some paths that were found."""
+    folders = [Path(path).resolve() for path in paths if Path(path).is_dir()]
+    return bool(folders) if root is None else Path(root).resolve() in folders
+
+
 def find_specs(folder: Path) -> list[str]:
     """Find the specs below a folder by the rules of Airflow's own search for DAG files.
 

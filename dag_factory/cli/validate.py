@@ -6,14 +6,14 @@ import argparse
 
 from dag_factory.cli.commands import GOOD, PROBLEM
 from dag_factory.cli.output import note, print_json, print_lines, shown
-from dag_factory.cli.specs import named_specs
+from dag_factory.cli.specs import hold_all, named_specs
 from dag_factory.validation import validate_specs
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Check the specs and print what is wrong."""
     specs = named_specs(arguments.paths, arguments.root)
-    problems = validate_specs(specs)
+    problems = validate_specs(specs, whole=hold_all(arguments.paths, arguments.root))
     if arguments.output == "json":
         print_json([problem.to_json() for problem in problems])
     else:

@@ -11,7 +11,8 @@ import pytest
 
 from dev.services import Server
 from tests.dag_factory.discovery.repository import Repository
-from tests.end_to_end.airflow_instance import AirflowInstance
+from tests.dms_provider.databases import Database
+from tests.end_to_end.airflow_instance import COMPONENTS, AirflowInstance
 
 
 def done(warehouse: Path, flow: str) -> list[str]:
@@ -50,5 +51,23 @@ def airflow(postgres_server: Server, warehouse: Path, repository: Repository) ->
     instance = AirflowInstance(postgres_server, bundles=bundles)
     connection = {"conn_type": "sqlite", "host": str(warehouse)}
     instance.environment["AIRFLOW_CONN_WAREHOUSE"] = json.dumps(connection)
+    with instance:
+        yield instance
+
+
+@pytest.fixture(scope="session")
+def databases(postgres_server: Server, mariadb_server: Server) -> dict[str, Database]:
+    """A PostgreSQL and a MariaDB, by the names of their connections in ``waiting_airflow``."""
+    servers = {"postgres": postgres_server, "mariadb": mariadb_server}
+    return {kind: Database(kind, kind, server, server.airflow_uri) for kind, server in servers.items()}
+
+
+@pytest.fixture(scope="session")
+def waiting_airflow(postgres_server: Server, databases: dict[str, Database]) -> Iterator[AirflowInstance]:
+    """An Airflow with a triggerer and a flow bundle; connections ``postgres`` and ``mariadb``."""
+    bundle = {"name": "flows", "classpath": "dag_factory.FlowBundle", "kwargs": {"refresh_interval": 1}}
+    instance = AirflowInstance(postgres_server, bundles=[bundle], components=(*COMPONENTS, "triggerer"))
+    for database in databases.values():
+        instance.environment[f"AIRFLOW_CONN_{database.conn_id.upper()}"] = database.uri
     with instance:
         yield instance

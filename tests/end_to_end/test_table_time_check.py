@@ -2,37 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 
-import pytest
-
-from dev.services import Server
 from tests.dms_provider.databases import Database, wait_until
-from tests.end_to_end.airflow_instance import COMPONENTS, AirflowInstance
+from tests.end_to_end.airflow_instance import AirflowInstance
 
-BUNDLE = {"name": "flows", "classpath": "dag_factory.FlowBundle", "kwargs": {"refresh_interval": 1}}
 SLOW = {
     "postgres": "SELECT count(*) FROM (SELECT generate_series(n, 1000000000000)) AS numbers",
     "mariadb": "SELECT count(*) FROM seq_1_to_100000000 a JOIN seq_1_to_100000000 b ON a.seq < b.seq * 2 + n",
 }
 """Goes on for hours, but only where there is a row."""
-
-
-@pytest.fixture(scope="module")
-def databases(postgres_server: Server, mariadb_server: Server) -> dict[str, Database]:
-    servers = {"postgres": postgres_server, "mariadb": mariadb_server}
-    return {kind: Database(kind, kind, server, server.airflow_uri) for kind, server in servers.items()}
-
-
-@pytest.fixture(scope="module")
-def airflow(postgres_server: Server, databases: dict[str, Database]) -> Iterator[AirflowInstance]:
-    """An Airflow with a triggerer; connections ``postgres`` and ``mariadb``."""
-    instance = AirflowInstance(postgres_server, bundles=[BUNDLE], components=(*COMPONENTS, "triggerer"))
-    for database in databases.values():
-        instance.environment[f"AIRFLOW_CONN_{database.conn_id.upper()}"] = database.uri
-    with instance:
-        yield instance
 
 
 def execute(database: Database, *statements: str) -> None:
@@ -66,7 +45,10 @@ def waits(airflow: AirflowInstance, flow_id: str, run_id: str) -> bool:
     return state == "deferred"
 
 
-def test_nodes_that_wait_in_the_triggerer(airflow: AirflowInstance, databases: dict[str, Database]) -> None:
+def test_nodes_that_wait_in_the_triggerer(
+    waiting_airflow: AirflowInstance, databases: dict[str, Database]
+) -> None:
+    airflow = waiting_airflow
     flows: dict[str, str] = {}
     for kind, database in databases.items():
         for flow_id in (f"arrives_{kind}", f"late_{kind}", f"stopped_{kind}"):

@@ -138,7 +138,6 @@ def test_statements_in_files(command: Command, spec: Path) -> None:
         "  there: {type: single_instance_sql, database: w, sql_file: 'oss://c/b/${bizdate}.sql'}\n"
         "  away: {type: single_instance_sql, database: w, sql: 'SELECT 1',"
         " unload: {to: 'oss://c/b/${bizdate}.csv'}}\n"
-        "  later: {type: dependency_check, flow: other}\n"
     )
     found = nodes(command("preview", spec, *AT))
     assert found["here"]["statements"] == ["SELECT 1", "SELECT '2023-08-02'"]
@@ -149,7 +148,29 @@ def test_statements_in_files(command: Command, spec: Path) -> None:
     }
     assert found["away"]["statements"] == ["SELECT 1"]
     assert found["away"]["unload"] == "oss://c/b/2023-08-02.csv"
-    assert "dependency_check" in found["later"]["error"]
+
+
+def test_what_is_waited_for(command: Command, spec: Path) -> None:
+    spec.write_text(
+        "version: 1\nid: own\nowner: bob\nnodes:\n"
+        "  other: {type: dependency_check, flow: other, node: load}\n"
+        "  week: {type: dependency_check, flow: other, window: this_week, need: all}\n"
+        "  before: {type: dependency_check, flow: own}\n"
+        "  ages: {type: dependency_check, flow: other, window: last_9999_days}\n"
+    )
+    found = nodes(command("preview", spec, "--output", "json", "--business-time", "2023-08-02T02:55:00"))
+    assert found["other"] == {
+        "type": "dependency_check",
+        "checks": [
+            "latest of node load of other, same_day of 2023-08-02 02:55:00: business times from 2023-08-02"
+            " 00:00:00 to 2023-08-02 23:59:59 (Asia/Shanghai)"
+        ],
+    }
+    assert "business times from 2023-07-31 00:00:00 to 2023-08-02 23:59:59" in found["week"]["checks"][0]
+    assert "previous_cycle" in found["before"]["checks"][0]
+    assert "business times from any time to 2023-08-02 02:54:59" in found["before"]["checks"][0]
+    found = nodes(command("preview", spec, "--output", "json", "--business-time", "0002-08-02"))
+    assert "leads out of the calendar" in found["ages"]["error"]
 
 
 def test_the_type_of_a_connection_that_airflow_knows_comes_first(spec: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from dag_factory import FlowBundle
+from dag_factory.builder import nodes
 from dag_factory.discovery.layout import loader_of
 from tests.dag_factory.discovery.conftest import GOOD, Workplace
 
@@ -165,7 +166,11 @@ def test_a_broken_spec_keeps_its_id(workplace: Workplace) -> None:
     assert set(workplace.errors()) == {"new.flow.yaml.py", "old.flow.yaml.py"}
 
 
-def test_a_node_type_without_operator_is_one_line(workplace: Workplace) -> None:
+def test_a_node_type_without_operator_is_one_line(
+    workplace: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = {name: work for name, work in nodes.WORK.items() if name != "dependency_check"}
+    monkeypatch.setattr(nodes, "WORK", known)
     text = GOOD.format(id="flow", number=1) + "  wait: {type: dependency_check, flow: other}\n"
     workplace.write("flow.flow.yaml", text)
     error = workplace.errors()["flow.flow.yaml.py"]
