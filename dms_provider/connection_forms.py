@@ -135,6 +135,30 @@ FORMS: Final[Mapping[str, ConnectionForm]] = {
         placeholders={"host": "oss-cn-hangzhou.aliyuncs.com", "region": "cn-hangzhou"},
         hidden=("schema", "port"),
     ),
+    "maxcompute": ConnectionForm(
+        {
+            "statement_timeout": _SQL["statement_timeout"],
+            **OWNERS,
+            "hints": {
+                "label": "Settings",
+                "description": "Go with every statement, as SET would set them: an object of names and values.",
+                "schema": {"type": ["object", "null"]},
+            },
+            "tunnel_endpoint": text_field(
+                "Tunnel endpoint", "Where results are read, if not where the project says."
+            ),
+            "region": text_field("Region", "Requests are signed for it, with version 4 of the signature."),
+            "quota": text_field("Quota", "Name of the computing quota, if not the project's."),
+        },
+        labels={
+            "host": "Endpoint",
+            "login": "Access key ID",
+            "password": "Access key secret",
+            "schema": "Project",
+        },
+        placeholders={"host": "https://service.cn-hangzhou.maxcompute.aliyun.com/api"},
+        hidden=("port",),
+    ),
 }
 """The forms that rows of the table of data sources name."""
 

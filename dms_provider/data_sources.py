@@ -181,6 +181,9 @@ DATA_SOURCES: Final[Mapping[str, DataSource]] = MappingProxyType(
             hook="dms_provider.hooks.maxcompute.MaxComputeHook",
             extra="maxcompute",
             dialect="maxcompute:MAXCOMPUTE",
+            server="maxcompute:MaxComputeServer",
+            server_options=_NOT_EVEN_READING,
+            form="maxcompute",
         ),
         "oss": DataSource(
             "Alibaba Cloud OSS", hook="dms_provider.hooks.oss.OSSHook", extra="oss", form="oss"
