@@ -44,6 +44,7 @@ def get_provider_info() -> dict[str, Any]:
                     "dms_provider.operators.unload",
                     "dms_provider.operators.sql_assignment",
                     "dms_provider.operators.conditional_branch",
+                    "dms_provider.operators.audit",
                     "dms_provider.operators.helpers",
                 ],
             }
@@ -67,6 +68,7 @@ def get_provider_info() -> dict[str, Any]:
                 ],
             }
         ],
+        "extra-links": ["dms_provider.operators.links.AuditReportLink"],
         "bundles": [
             {
                 "integration-name": _INTEGRATION,
@@ -85,6 +87,15 @@ def get_provider_info() -> dict[str, Any]:
                         "type": "boolean",
                         "example": "True",
                         "default": "False",
+                    },
+                    "report_url": {
+                        "description": "Address at which people can read the reports of audits; the button "
+                        "of a task leads to FLOW/NODE/FILE below it. Without it, the button leads to the "
+                        "file itself, which browsers open only if it is on the same machine.",
+                        "version_added": None,
+                        "type": "string",
+                        "example": "https://reports.example.com/dms",
+                        "default": None,
                     },
                 },
             },

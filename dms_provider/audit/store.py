@@ -68,8 +68,14 @@ def write_report(place: str, name: str, files: Mapping[str, bytes], *, owner: st
     return f"{target}.html"
 
 
-def link(location: str) -> str:
-    """Return the address of a report for people: a URL."""
+def link(location: str, report_url: str | None = None) -> str:
+    """Return the address of a report for people: a URL.
+
+    :param location: of :func:`write_report`
+    :param report_url: address under which people can read reports
+    """
+    if report_url:
+        return f"{report_url.rstrip('/')}/{quote('/'.join(location.split('/')[-3:]))}"
     if location.startswith(OSS_SCHEME):
         return location
     return f"file://{quote(location)}"

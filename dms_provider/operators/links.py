@@ -27,10 +27,11 @@ class AuditReportLink(BaseOperatorLink):
         :param operator: the audit
         :param ti_key: of the task instance
         """
-        from airflow.providers.common.compat.sdk import XCom
+        from airflow.providers.common.compat.sdk import XCom, conf
 
         from dms_provider.audit.store import link
 
         summary = XCom.get_value(key="dms_audit", ti_key=ti_key)
         location = summary.get("report") if isinstance(summary, Mapping) else None
-        return link(location) if isinstance(location, str) else ""
+        report_url = conf.get("dms", "report_url", fallback=None)
+        return link(location, report_url) if isinstance(location, str) else ""

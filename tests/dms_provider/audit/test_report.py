@@ -181,7 +181,8 @@ def test_a_rerun_replaces_its_report_and_leaves_nothing(tmp_path: Path) -> None:
     for content in (b"one", b"two"):
         place = write_report(str(tmp_path), "f/n/r", {".json": content, ".html": content}, owner="alice")
         assert place == str(tmp_path / "f/n/r.html")
-        assert link(place).startswith("file:///")
+        assert link(place) == f"file://{tmp_path}/f/n/r.html"
+        assert link(place, "https://reports.example.com/") == "https://reports.example.com/f/n/r.html"
     assert sorted(path.name for path in (tmp_path / "f/n").iterdir()) == ["r.html", "r.json"]
     assert (tmp_path / "f/n/r.html").read_bytes() == b"two"
 
