@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -45,16 +45,16 @@ def lines(rows: Sequence[Sequence[Any]], columns: Sequence[str], rows_before: in
 
 
 def _field(cell: Any) -> str:
-    if cell is None:
-        return ""
     kind = type(cell)
-    if kind is int:
-        return str(cell)
-    text: str = cell if kind is str else cell_text(cell)
-    if not text or _needs_quotes(text):
-        text = text.replace('"', '""')
-        return f'"{text}"'
-    return text
+    if kind is not str:
+        write = _NEVER_QUOTED.get(kind)
+        if write is not None:
+            return write(cell)
+        cell = cell_text(cell)
+    if not cell or _needs_quotes(cell):
+        cell = cell.replace('"', '""')
+        return f'"{cell}"'
+    return str(cell)
 
 
 def cell_text(cell: Any) -> str:
@@ -66,7 +66,7 @@ def cell_text(cell: Any) -> str:
     if isinstance(cell, int):
         return format(Decimal(cell), "f")
     if isinstance(cell, Decimal):
-        return format(cell, "f") if cell.is_finite() else str(cell)
+        return _decimal_text(cell)
     if isinstance(cell, float):
         exact = Decimal(repr(cell))
         return format(exact, "f").removesuffix(".0") if exact.is_finite() else str(cell)
@@ -83,12 +83,29 @@ def cell_text(cell: Any) -> str:
     return str(cell)
 
 
+def _decimal_text(number: Decimal) -> str:
+    text = str(number)
+    return format(number, "f") if "E" in text else text
+
+
 def _duration_text(duration: timedelta) -> str:
     length = abs(duration)
     seconds = length.days * 86_400 + length.seconds
     sign = "-" if duration < timedelta() else ""
     fraction = f".{length.microseconds:06d}" if length.microseconds else ""
     return f"{sign}{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}{fraction}"
+
+
+_NEVER_QUOTED: Mapping[type, Callable[[Any], str]] = {
+    type(None): lambda _: "",
+    int: str,
+    Decimal: _decimal_text,
+    float: cell_text,
+    bool: cell_text,
+    datetime: cell_text,
+    date: date.isoformat,
+}
+"""Types of which most cells are -> what writes them; other types are found by what they are derived from."""
 
 
 def _unwritable(rows: Sequence[Sequence[Any]], columns: Sequence[str], rows_before: int) -> UnwritableCell:

@@ -13,6 +13,7 @@ from typing import Any
 
 from dms_provider.hooks.oss import OSSError, OSSHook, OSSStopped
 from dms_provider.hooks.oss_address import OSSAddress
+from dms_provider.sessions.source import SourceError
 
 PART_BYTES = 8 * 1024 * 1024
 PARTS_OF_A_SIZE = 1000
@@ -224,8 +225,6 @@ def abort_upload(hook: OSSHook, address: OSSAddress, upload_id: str) -> bool:
 
     def abort() -> None:
         try:
-            bucket = hook.bucket(address.bucket)
-            bucket.timeout = ABORT_SECONDS
             bucket.abort_multipart_upload(address.key, upload_id)
         except NoSuchUpload:
             done.append(True)
@@ -234,6 +233,12 @@ def abort_upload(hook: OSSHook, address: OSSAddress, upload_id: str) -> bool:
         else:
             done.append(True)
 
+    try:
+        bucket = hook.bucket(address.bucket)
+    except SourceError as error:
+        hook.log.warning("What was sent of %s is not thrown away yet: %s", address, error)
+        return False
+    bucket.timeout = ABORT_SECONDS
     worker = threading.Thread(target=abort, name="unload-abort", daemon=True)
     worker.start()
     worker.join(ABORT_SECONDS)
