@@ -51,6 +51,7 @@ NEED_AIRFLOW = (
 RUN_ON_WORKERS = tuple(
     f"dms_provider.{part}"
     for part in (
+        "audit",
         "conditions",
         "dependencies",
         "dialects",

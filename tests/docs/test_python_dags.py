@@ -29,6 +29,7 @@ WROTE = {
     "refresh_totals": ("SELECT region, flights FROM totals", [("east", 4)]),
     "late_flights": ("SELECT worst, flights FROM bad_days", [(150, 3)]),
     "after_the_load": ("SELECT region, flights FROM totals", [("loads", 1)]),
+    "checked_flights": ("SELECT region, flights FROM totals", [("checked", 4)]),
     "monthly_totals": ("SELECT region, flights FROM totals", [("all", 4)]),
     "nightly_totals": ("SELECT region, flights FROM totals ORDER BY 1", [("EWR", 2), ("JFK", 1), ("LGA", 1)]),
 }
