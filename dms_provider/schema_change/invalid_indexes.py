@@ -38,7 +38,7 @@ c.relname ~ '_cc(new|old)[0-9]*$' AND EXISTS (
 _SCOPES: Final = {
     "INDEX": "d.oid = to_regclass(%s)",
     "TABLE": "j.indrelid = to_regclass(%s)",
-    "SCHEMA": "d.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = (parse_ident(%s))[1]::name)",
+    "SCHEMA": "d.relnamespace = to_regnamespace(%s)",
     "DATABASE": "%s IS NOT NULL AND n.nspname !~ '^pg_'",
 }
 
@@ -66,8 +66,7 @@ class Unfinished:
             return None
         if change.index:
             return cls(_NAMED, (change.table, change.index, change.index))
-        question = "SELECT coalesce(array_agg(indexrelid), '{}')::text FROM pg_index WHERE indrelid = to_regclass(%s)"
-        row = session.row(question, (change.table,))
+        row = session.row(_INDEXES, (change.table,))
         return cls(_NEW, (change.table, str(row[0]) if row else "{}"))
 
     def remove(self, place: Workplace) -> None:
@@ -76,9 +75,8 @@ class Unfinished:
         :raises SchemaChangeError: somebody is, for longer than a stopped build takes to end
         """
         until = time.monotonic() + _WAIT_SECONDS
-        while (
-            found := place.session.row(_INVALID.format(condition=self.condition), self.values)
-        ) is not None:
+        question = _INVALID.format(condition=self.condition)
+        while (found := place.session.row(question, self.values)) is not None:
             index, builder = found
             if builder is None:
                 _drop(place.session, str(index))

@@ -22,7 +22,7 @@ from dms_provider.schema_change.mysql_statements import OFF
 from dms_provider.schema_change.mysql_tables import MySQLTable
 from dms_provider.schema_change.patience import WAIT_SECONDS, keep_trying
 from dms_provider.schema_change.program import Program
-from dms_provider.sessions.session import DatabaseError, Session
+from dms_provider.sessions.session import DatabaseError, Session, SessionStopped
 
 PROGRAM: Final = "pt-online-schema-change"
 _LOCK_SECONDS: Final = 10
@@ -30,6 +30,8 @@ _CLEANING_SECONDS: Final = 60.0
 _CLEANING_SECONDS_WHEN_STOPPED: Final = 3.5
 """Airflow ends a task 5 seconds after it was told to stop."""
 _COUNTS: Final = 5
+_ROWS_IN_ONE_PART: Final = 4000
+"""The program copies a table of an estimate of no more rows in one part."""
 _SIMPLE_NAME: Final = re.compile(r"[^\x00-\x1f`\"'\\,;:=%./]+")
 _LOOK_SECONDS: Final = 15.0
 _OF_NO_INTEREST: Final = re.compile(
@@ -71,6 +73,7 @@ class OnlineCopy:
         with self._alone():
             remove_leftovers(self._place, self._table, seconds=_CLEANING_SECONDS)
             self._session.execute(f"SET SESSION lock_wait_timeout = {WAIT_SECONDS}")
+            self._freshen_estimate()
             try:
                 self._fill(program)
                 self._compare()
@@ -93,6 +96,11 @@ class OnlineCopy:
         finally:
             if self._session.usable:
                 self._session.row("SELECT RELEASE_LOCK(%s)", (name,))
+
+    def _freshen_estimate(self) -> None:
+        """Let the server count a table that it takes for small: it would be copied in one part."""
+        if self._table.is_larger_than_estimated(self._session, _ROWS_IN_ONE_PART):
+            self._locked(f"ANALYZE TABLE {self._table.sql}")
 
     def _fill(self, path: str) -> None:
         """Let the program copy the table, and leave the copy and its triggers there."""
@@ -163,6 +171,8 @@ class OnlineCopy:
 
     def _while_waiting(self) -> None:
         """Look after the session, which holds the lock of who copies; say who keeps the program waiting."""
+        if self._session.stopped:
+            raise SessionStopped(self._place.source.conn_id)
         if time.monotonic() < self._next_look:
             return
         self._next_look = time.monotonic() + _LOOK_SECONDS

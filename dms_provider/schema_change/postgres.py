@@ -73,7 +73,7 @@ def _lock_timeout(session: Session, value: str) -> Iterator[None]:
         yield
     finally:
         if session.usable:
-            with suppress(DatabaseError):  # a failed transaction takes no statement, and rolls this back itself
+            with suppress(DatabaseError):  # a failed transaction takes no statement
                 session.row("SELECT set_config('lock_timeout', %s, false)", (str(before),))
 
 
