@@ -159,6 +159,18 @@ FORMS: Final[Mapping[str, ConnectionForm]] = {
         placeholders={"host": "https://service.cn-hangzhou.maxcompute.aliyun.com/api"},
         hidden=("port",),
     ),
+    "alibaba_cloud": ConnectionForm(
+        {
+            **OWNERS,
+            "region": text_field("Region", "Of the instances, where a node names none."),
+            "endpoint": text_field("Endpoint", "Host of the ECS API, if not the region's public one."),
+            "security_token": text_field("Security token", "Of a temporary access key.", format="password"),
+            "protocol": text_field("Protocol", "https, unless for a test.", enum=["https", "http"]),
+        },
+        labels={"login": "Access key ID", "password": "Access key secret"},
+        placeholders={"region": "cn-hangzhou", "endpoint": "ecs-vpc.cn-hangzhou.aliyuncs.com"},
+        hidden=("host", "port", "schema"),
+    ),
 }
 """The forms that rows of the table of data sources name."""
 

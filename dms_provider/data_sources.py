@@ -189,7 +189,10 @@ DATA_SOURCES: Final[Mapping[str, DataSource]] = MappingProxyType(
             "Alibaba Cloud OSS", hook="dms_provider.hooks.oss.OSSHook", extra="oss", form="oss"
         ),
         "alibaba_cloud": DataSource(
-            "Alibaba Cloud", hook="dms_provider.hooks.alibaba_cloud.AlibabaCloudHook", extra="alibaba_cloud"
+            "Alibaba Cloud",
+            hook="dms_provider.hooks.alibaba_cloud.AlibabaCloudHook",
+            extra="alibaba_cloud",
+            form="alibaba_cloud",
         ),
     }
 )

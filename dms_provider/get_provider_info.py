@@ -44,6 +44,7 @@ def get_provider_info() -> dict[str, Any]:
                     "dms_provider.operators.unload",
                     "dms_provider.operators.sql_assignment",
                     "dms_provider.operators.conditional_branch",
+                    "dms_provider.operators.ecs_remote_command",
                     "dms_provider.operators.audit",
                     "dms_provider.operators.helpers",
                 ],
@@ -63,6 +64,7 @@ def get_provider_info() -> dict[str, Any]:
                 "integration-name": _INTEGRATION,
                 "python-modules": [
                     "dms_provider.triggers.earlier_run",
+                    "dms_provider.triggers.ecs_remote_command",
                     "dms_provider.triggers.table_time_check",
                     "dms_provider.triggers.dependency_check",
                 ],

@@ -28,7 +28,10 @@ NEED_AIRFLOW = (
         for part in ("action", "flows", "freezing", "one_run", "run", "spec")
     ),
     "dag_factory.discovery",
-    *(f"dms_provider.hooks.{part}" for part in ("maxcompute", "missing", "mysql", "oss", "postgres")),
+    *(
+        f"dms_provider.hooks.{part}"
+        for part in ("alibaba_cloud", "maxcompute", "missing", "mysql", "oss", "postgres")
+    ),
     "dms_provider.operations",
     "dms_provider.operators",
     "dms_provider.plugins",
@@ -51,6 +54,7 @@ NEED_AIRFLOW = (
 RUN_ON_WORKERS = tuple(
     f"dms_provider.{part}"
     for part in (
+        "cloud_assistant",
         "audit",
         "conditions",
         "dependencies",
@@ -64,6 +68,7 @@ RUN_ON_WORKERS = tuple(
         "policies.selection",
         "policies.watch",
         "schedules",
+        "scripts",
         "sensors",
         "sessions",
         "triggers",

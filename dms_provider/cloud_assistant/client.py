@@ -8,6 +8,7 @@ import logging
 import random
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from dms_provider.cloud_assistant.command import COMMAND_TYPES, TOKEN_TAG, Command, Try
@@ -57,7 +58,7 @@ class CloudAssistant:
         self._redactor = redactor
         self.retry_waits: Sequence[float] = RETRY_WAITS
         self.stopped = threading.Event()
-        """Once it is set, no request is made again."""
+        """Once it is set, no further request is made."""
 
     def run(self, command: Command, of: Try) -> str:
         """Have a script run, at most once for each try, however often this is asked.
@@ -142,7 +143,7 @@ class CloudAssistant:
                 invoke_id=invoke_id,
                 instance_id=list(instances[start : start + _MAX_STOPPED_AT_ONCE]),
             )
-            self._attempt(lambda request=request: self._api.stop_invocation(request), "stop the script")
+            self._attempt(partial(self._api.stop_invocation, request), "stop the script")
 
     def _pages(self, invoke_id: str) -> Iterator[Any]:
         from alibabacloud_ecs20140526 import models
@@ -157,7 +158,7 @@ class CloudAssistant:
                 next_token=following,
             )
             response = self._attempt(
-                lambda request=request: self._api.describe_invocation_results(request), "ask for the results"
+                partial(self._api.describe_invocation_results, request), "ask for the results"
             )
             page = response.body.invocation
             if page is None:
@@ -169,6 +170,8 @@ class CloudAssistant:
 
     def _attempt(self, request: Callable[[], Result], doing: str) -> Result:
         for wait in (*self.retry_waits, None):
+            if self.stopped.is_set():
+                raise CloudAssistantError(f"cannot {doing}: it was told to stop")
             try:
                 return request()
             except Exception as error:
@@ -178,8 +181,7 @@ class CloudAssistant:
                 break
             seconds = random.uniform(wait / 2, wait)
             _log.warning("%s; trying again in %.1f s", refusal, seconds)
-            if self.stopped.wait(seconds):
-                break
+            self.stopped.wait(seconds)
         raise refusal
 
     def _refusal(self, error: Exception, doing: str) -> CloudAssistantError:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from dms_provider.operators.outputs import ScriptOutput
     from dms_provider.variables.values import Data
 
+_LONGEST_AFTER_A_GAP = 4096
+"""Of much output the agent keeps a beginning and an end; this many bytes of the end are one piece."""
+
 
 def read_outputs(outputs: Mapping[str, ScriptOutput], results: Sequence[InstanceResult]) -> dict[str, Data]:
     """Return the values that a script gave.
@@ -31,7 +34,7 @@ def read_outputs(outputs: Mapping[str, ScriptOutput], results: Sequence[Instance
     from dms_provider.operators.outputs import OutputError
     from dms_provider.variables.values import Data
 
-    given = {result.instance: last_object(result.output) for result in results}
+    given = {result.instance: [] if _is_cut(result) else last_object(result.output) for result in results}
     values: dict[str, Data] = {}
     for name, output in outputs.items():
         found: dict[str, str] = {}
@@ -66,6 +69,12 @@ def last_object(output: str) -> list[tuple[str, Any]]:
     except (ValueError, ArithmeticError, RecursionError):
         return []
     return list(pairs)
+
+
+def _is_cut(result: InstanceResult) -> bool:
+    """Return whether the last line may be the first half of one and the second half of another."""
+    last = result.output.rstrip().rpartition("\n")[2]
+    return bool(result.dropped) and len(last.encode()) > _LONGEST_AFTER_A_GAP
 
 
 class _Pairs(list[tuple[str, Any]]):

@@ -32,6 +32,7 @@ class Sent:
     :param token: of the try
     :param region: of the instances
     :param instances: ids
+    :param secrets: names of those that are in the script
     :param invoke_id: of the invocation; ``None`` as long as nobody knows whether it was accepted
     :param ended: the script is known to run no more
     """
@@ -40,6 +41,7 @@ class Sent:
     token: str
     region: str
     instances: tuple[str, ...]
+    secrets: tuple[str, ...] = ()
     invoke_id: str | None = None
     ended: bool = False
 
@@ -85,8 +87,9 @@ class InvocationRecord:
 
 
 def _written(sent: Sent) -> dict[str, Any]:
-    return {**asdict(sent), "instances": list(sent.instances)}
+    return {**asdict(sent), "instances": list(sent.instances), "secrets": list(sent.secrets)}
 
 
 def _read(stored: dict[str, Any]) -> Sent:
-    return Sent(**{**stored, "instances": tuple(stored["instances"])})
+    lists = {name: tuple(stored[name]) for name in ("instances", "secrets")}
+    return Sent(**{**stored, **lists})

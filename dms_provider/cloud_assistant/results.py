@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -67,6 +67,16 @@ def all_ended(results: Sequence[InstanceResult], instances: int) -> bool:
     :param instances: how many it was sent to; an instance that tells nothing yet has not ended
     """
     return len(results) >= instances and all(result.has_ended for result in results)
+
+
+def output_lines(results: Sequence[InstanceResult]) -> Iterator[str]:
+    """Yield what the instances tell, line by line, for a log."""
+    for result in results:
+        yield result.summary
+        for line in result.output.rstrip().splitlines():
+            yield f"{result.instance} | {line}"
+        if result.dropped:
+            yield f"{result.instance}: {result.dropped} bytes of output were not kept"
 
 
 def failure(results: Sequence[InstanceResult]) -> str | None:

@@ -60,9 +60,10 @@ class AlibabaCloudHook(BaseHook):
         if self._settings is None:
             self._settings = self._read()
 
-    def get_conn(self) -> Client:
+    def get_conn(self, region: str | None = None) -> Client:
         """Return a client of the SDK.
 
+        :param region: whose endpoint it speaks to, if the connection names none
         :raises SourceError: the connection is not there, may not be used, or is not complete
         """
         self.check()
@@ -74,37 +75,34 @@ class AlibabaCloudHook(BaseHook):
                 f"connection {self.alibaba_cloud_conn_id}: install airflow-provider-dms[alibaba_cloud], which"
                 " brings alibabacloud-ecs20140526"
             ) from None
+        settings = {**(self._settings or {}), **({"region_id": region} if region else {})}
         return Client(
-            Config(
-                connect_timeout=CONNECT_MILLISECONDS, read_timeout=READ_MILLISECONDS, **(self._settings or {})
-            )
+            Config(connect_timeout=CONNECT_MILLISECONDS, read_timeout=READ_MILLISECONDS, **settings)
         )
 
-    def cloud_assistant(self) -> CloudAssistant:
-        """Return what runs scripts on instances of the region.
+    def cloud_assistant(self, region: str | None = None) -> CloudAssistant:
+        """Return what runs scripts on instances.
 
-        :raises SourceError: as :meth:`get_conn`
+        :param region: of the instances; default: the hook's, or the connection's
+        :raises SourceError: as :meth:`get_conn`, or nobody names a region
         """
-        api = self.get_conn()
-        return CloudAssistant(
-            api, conn_id=self.alibaba_cloud_conn_id, region=self._region(), redactor=self.redactor
-        )
+        self.check()
+        region = region or (self._settings or {}).get("region_id")
+        if not region:
+            raise SourceError(f"connection {self.alibaba_cloud_conn_id}: give the extra region")
+        api = self.get_conn(region)
+        return CloudAssistant(api, conn_id=self.alibaba_cloud_conn_id, region=region, redactor=self.redactor)
 
     def test_connection(self) -> tuple[bool, str]:
         """Ask for one page of invocations, as a node does."""
         try:
-            if self.region is None:
-                self.check()
-                self.region = (self._settings or {}).get("region_id") or TEST_REGION
-            assistant = self.cloud_assistant()
+            self.check()
+            assistant = self.cloud_assistant((self._settings or {}).get("region_id") or TEST_REGION)
             assistant.retry_waits = ()
             assistant.find("test of the connection")
         except (SourceError, CloudAssistantError) as error:
             return False, str(error)
         return True, "Connection successfully tested"
-
-    def _region(self) -> str:
-        return str((self._settings or {})["region_id"])
 
     def _read(self) -> dict[str, Any]:
         conn_id = self.alibaba_cloud_conn_id

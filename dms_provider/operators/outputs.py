@@ -81,10 +81,11 @@ def as_declared(name: str, data: Data, giver: object) -> Data:
     :raises OutputError: it is not what that node declares
     """
     declared = getattr(giver, "outputs", {}).get(name)
-    is_declared = isinstance(declared, (Output, ScriptOutput))
-    if data.is_list and not (is_declared and declared.is_list):
+    if not isinstance(declared, (Output, ScriptOutput)):
+        declared = None
+    if data.is_list and (declared is None or not declared.is_list):
         raise OutputError(name, "a list was stored, but its node gives a single value; run that node again")
-    if not is_declared:
+    if declared is None:
         return data
     try:
         for element in data.elements:

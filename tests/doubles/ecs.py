@@ -68,7 +68,7 @@ class CloudAssistantServer:
     """
 
     def __init__(self, instances: tuple[str, ...] = ("i-1", "i-2", "i-3"), port: int = 0) -> None:
-        self.keys = {"test-key": "test-secret"}
+        self.keys = {"test-key": "Zq7Kx0Wb2Lm9"}
         self.security_token: str | None = None
         self.instances = Instances(instances)
         self.invocations: dict[str, Invocation] = {}
@@ -98,7 +98,7 @@ class CloudAssistantServer:
         host, port = self._server.server_address[:2]
         extra = {"endpoint": f"{host!s}:{port}", "protocol": "http"}
         return json.dumps(
-            {"conn_type": "alibaba_cloud", "login": "test-key", "password": "test-secret", "extra": extra}
+            {"conn_type": "alibaba_cloud", "login": "test-key", "password": "Zq7Kx0Wb2Lm9", "extra": extra}
         )
 
     @property

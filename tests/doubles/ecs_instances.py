@@ -50,6 +50,8 @@ class Instances:
         self.folder = Path(tempfile.mkdtemp(prefix="dms-ecs-"))
         self.started: list[tuple[str, str]] = []
         """Invocation and instance of each script that was started."""
+        self.overlaps = 0
+        """How often a script was started on an instance where another still ran."""
         self.agents_are_up = threading.Event()
         """Without it scripts stay pending."""
         self.agents_are_up.set()
@@ -98,6 +100,10 @@ class Instances:
                 execution.end("Failed", code="DirectoryNotExists", info=info)
                 return
             self.started.append((invoke_id, execution.instance))
+            self.overlaps += any(
+                other.instance == execution.instance and other.status in ("Running", "Stopping")
+                for other in self._executions
+            )
             if not shell:
                 execution.keep(self.windows_output)
                 execution.end("Success", exit_code=0)

@@ -31,6 +31,8 @@ class TaskInstance:
     states: dict[str, str | None] = field(default_factory=dict)
     pushed: dict[str, Any] = field(default_factory=dict)
     map_index: int = -1
+    try_number: int = 1
+    id: str = "0199-1"
     earlier: dict[str, list[Any]] = field(default_factory=dict)
     """What runs before this one have left, by key."""
 
@@ -62,6 +64,9 @@ class Log:
         self.lines.append("WARNING " + text % arguments)
 
     def error(self, text: str, *arguments: Any) -> None:
+        self.lines.append("ERROR " + text % arguments)
+
+    def exception(self, text: str, *arguments: Any) -> None:
         self.lines.append("ERROR " + text % arguments)
 
 

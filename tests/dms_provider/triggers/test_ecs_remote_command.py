@@ -1,0 +1,114 @@
+"""The wait for a script in the triggerer: its end, its kill, and an API that does not answer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from dms_provider.cloud_assistant.command import Command, Try
+from dms_provider.hooks.alibaba_cloud import AlibabaCloudHook
+from dms_provider.triggers.ecs_remote_command import ECSRemoteCommandTrigger
+from tests.dms_provider.databases import wait_until
+from tests.dms_provider.operators.remote_commands import payload
+from tests.dms_provider.operators.running import Log
+from tests.doubles.ecs import CloudAssistantServer
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[CloudAssistantServer]:
+    monkeypatch.setattr("dms_provider.triggers.ecs_remote_command.settling_seconds", lambda: 0.0)
+    with CloudAssistantServer() as server:
+        monkeypatch.setenv("AIRFLOW_CONN_ALI", server.connection)
+        yield server
+
+
+def started(
+    cloud: CloudAssistantServer, script: str, deadline: float | None = None
+) -> ECSRemoteCommandTrigger:
+    """Start a script, and return what waits for it."""
+    assistant = AlibabaCloudHook("ali").cloud_assistant("cn-hangzhou")
+    command = Command(script, "shell", ("i-1", "i-2"))
+    invoke_id = assistant.run(command, Try("flow", "run", "node", -1, 1, "id"))
+    wait_until(lambda: len(cloud.instances.started) == 2, "the script to start")
+    return ECSRemoteCommandTrigger(
+        conn_id="ali",
+        owner="alice",
+        region="cn-hangzhou",
+        invoke_id=invoke_id,
+        instances=["i-1", "i-2"],
+        poll_interval=0.05,
+        deadline=deadline,
+    )
+
+
+def told(trigger: ECSRemoteCommandTrigger) -> Any:
+    return asyncio.run(payload(trigger))
+
+
+def test_the_end_is_told_however_it_was(cloud: CloudAssistantServer) -> None:
+    trigger = started(cloud, "sleep 0.2; exit 4")
+    assert told(trigger) == {"invoke_id": trigger.invoke_id, "problem": None}
+
+
+def test_no_event_before_airflow_is_ready_for_it(
+    cloud: CloudAssistantServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dms_provider.triggers.ecs_remote_command.settling_seconds", lambda: 1.0)
+    begin = time.monotonic()
+    assert told(started(cloud, "true"))["problem"] is None
+    assert time.monotonic() - begin >= 1.0
+
+
+@pytest.mark.parametrize("kind", ["error", "gateway", "cut", "throttled"])
+def test_an_api_in_trouble_is_asked_on(cloud: CloudAssistantServer, kind: str) -> None:
+    trigger = started(cloud, "true")
+    with cloud.fault("DescribeInvocationResults", kind, times=5):
+        assert told(trigger)["problem"] is None
+
+
+def test_time_that_is_over_stops_the_script(cloud: CloudAssistantServer) -> None:
+    problem = told(started(cloud, "sleep 600", deadline=time.time() + 0.5))["problem"]
+    assert problem == "it did not end in time; it was stopped"
+    assert cloud.is_idle
+
+
+def test_a_script_that_cannot_be_stopped_is_told(
+    cloud: CloudAssistantServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dms_provider.triggers.ecs_remote_command.KILL_SECONDS", 0.5)
+    cloud.instances.obey_stop = False
+    problem = told(started(cloud, "sleep 600", deadline=time.time()))["problem"]
+    assert problem.startswith("it did not end in time; it was told to stop, and may still run: i-1: Running")
+
+
+def test_a_key_that_has_become_wrong(cloud: CloudAssistantServer) -> None:
+    trigger = started(cloud, "sleep 600")
+    cloud.keys["test-key"] = "another"
+    problem = told(trigger)["problem"]
+    assert "SignatureDoesNotMatch" in problem
+    assert "may still run" in problem
+
+
+def test_on_kill_stops_the_script_and_the_end_of_the_triggerer_does_not(cloud: CloudAssistantServer) -> None:
+    trigger = started(cloud, "sleep 600")
+
+    async def end_of_triggerer() -> None:
+        waiting = asyncio.create_task(payload(trigger))
+        while cloud.counts["DescribeInvocationResults"] < 2:
+            await asyncio.sleep(0.01)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+
+    asyncio.run(end_of_triggerer())
+    assert not cloud.is_idle
+    assert cloud.counts["StopInvocation"] == 0
+    log = Log()
+    again = ECSRemoteCommandTrigger(**trigger.serialize()[1])
+    again._cached_logger = log  # type: ignore[attr-defined]  # where Airflow keeps it
+    asyncio.run(again.on_kill())
+    assert cloud.is_idle
