@@ -67,6 +67,7 @@ def get_provider_info() -> dict[str, Any]:
                     "dms_provider.triggers.ecs_remote_command",
                     "dms_provider.triggers.table_time_check",
                     "dms_provider.triggers.dependency_check",
+                    "dms_provider.triggers.waiting",
                 ],
             }
         ],

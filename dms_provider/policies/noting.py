@@ -173,11 +173,12 @@ def _with_all(
         )  # fmt: skip
     lifetime = 2 * int((dag.dagrun_timeout or _LONGEST_RUN).total_seconds())
     noted = replace(noted, keep=max(noted.keep, lifetime))
-    if dependency.first_run == "pass" and (noted.first is None or noted.first_regular is None):
+    if dependency.first_run == "pass":
+        # asked each time: a backfill may have gone farther back
         noted = replace(
             noted,
-            first=noted.first or _first_run(flow, noted, session, by_hand=True),
-            first_regular=noted.first_regular or _first_run(flow, noted, session, by_hand=False),
+            first=_first_run(flow, noted, session, by_hand=True) or noted.first,
+            first_regular=_first_run(flow, noted, session, by_hand=False) or noted.first_regular,
         )
     now = int(time.time())
     fresh = {

@@ -301,7 +301,7 @@ def test_many_nodes_ask_together(api: Api) -> None:
     made = []
     for _ in range(number):
         FlowRuns._of_flows.clear()
-        made.append(deferred(sensor(window="same_day", need="latest", poke_interval=2)))
+        made.append(deferred(sensor(window="same_day", need="latest", poke_interval=1)))
     FlowRuns._of_flows.clear()
     api.questions.clear()
     api.variables_read = 0
@@ -313,9 +313,9 @@ def test_many_nodes_ask_together(api: Api) -> None:
         return await asyncio.gather(*waiting)
 
     assert [told["problem"] for told in asyncio.run(wait())] == [None] * number
-    # three questions a look while the run goes on, one when it is done; not one for each node
-    assert api.variables_read <= 8
-    assert len(api.questions) <= 24
+    # each look of one of them serves the others: three questions while the run goes on, one when it is done
+    assert api.variables_read < number / 4
+    assert len(api.questions) < number
 
 
 def test_what_others_want_is_asked_for_along_with_it(api: Api) -> None:

@@ -126,6 +126,13 @@ def test_the_first_run_is_known(stage: Stage, own: bool) -> None:
     found = noted(other)
     assert found is not None
     assert found.first_regular == "2024-01-11T02:00:00+08:00"
+    scheduled(stage, other, "december", SLOT - timedelta(days=80))
+    stage.start()
+    scheduled(stage, flow if not own else other, "asks_again", SLOT + timedelta(days=2))
+    stage.start()
+    found = noted(other)
+    assert found is not None
+    assert found.first_regular == found.first == "2023-12-12T02:00:00+08:00"
 
 
 def test_a_flow_that_is_not_there_yet(stage: Stage) -> None:
