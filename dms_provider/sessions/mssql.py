@@ -8,6 +8,7 @@ statement's answer cancels it itself, and another thread only tells it to.
 from __future__ import annotations
 
 import os
+import re
 import select
 import socket
 import threading
@@ -19,6 +20,7 @@ from dms_provider.sessions.server import Server, SessionStart, run_quietly
 _LOOK_AGAIN_MILLISECONDS = 50
 _BATCH_ABORT = "SET XACT_ABORT ON"
 _OF_THE_LIBRARY = "DB-Lib error message "
+_NUMBER_OF_THE_LIBRARY = re.compile(_OF_THE_LIBRARY + "([0-9]+)")
 _PASSING = frozenset({64, 233, 596, 921, 922, 1204, 1205, 1222, 3906, 3960, 4060, 10053, 10054, 10060, 10928})
 """Deadlock victim, lock time-out, a database that is recovering, a connection that was cut, and the like."""
 _UNREACHABLE = range(20000, 21000)
@@ -138,5 +140,8 @@ def _number_and_text(error: BaseException) -> tuple[int | None, str]:
         arguments = arguments[0]
     if len(arguments) < 2 or not isinstance(arguments[0], int):
         return None, ""
-    text = arguments[1]
-    return arguments[0], text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
+    said = arguments[1]
+    text = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
+    # The number may be left over from another connection that could not be opened; the text is not.
+    library = _NUMBER_OF_THE_LIBRARY.match(text)
+    return int(library[1]) if library else arguments[0], text

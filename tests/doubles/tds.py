@@ -107,7 +107,7 @@ class _Connection(socketserver.BaseRequestHandler):
             self.server.database, isolation_level=None, check_same_thread=False, timeout=30
         )
         self.sqlite.create_function("SESSIONPROPERTY", 1, lambda name: 1)
-        self.sqlite.create_function("UPPER", 1, str.upper)
+        self.sqlite.create_function("CONCAT", -1, lambda *parts: "".join(str(part or "") for part in parts))
         self.xact_abort = False
         self.cancelled = threading.Event()
         self.work: SimpleQueue[str | None] = SimpleQueue()
