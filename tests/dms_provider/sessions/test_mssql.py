@@ -96,7 +96,7 @@ def test_batches_reach_the_server_whole_and_in_order(server: TdsServer) -> None:
         "INSERT INTO t VALUES (N'a'); INSERT INTO t VALUES (N'b');",
         *["UPDATE t SET n = CONCAT(n, N'x') WHERE n LIKE N'%[ab]%' OR n > N'' -- 100%s;"] * 2,
     ]
-    assert sum(": 2 rows, " in line for line in log) == 3
+    assert sum(": 2 rows, " in line for line in log) == 2
     assert rows() == ("axx", "bxx")
 
 
