@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Mapping
+from itertools import accumulate
 from typing import Literal
 
 from dms_provider.scripts.places import misplaced
@@ -64,31 +65,29 @@ class _WithVariables:
             self._prefix += "_"
         self._names: dict[str, str] = {}
         self._values: dict[str, Data] = {}
-        for part in text:
-            if isinstance(part, DataReference) and part.name not in self._names:
-                self._names[part.name] = f"{self._prefix}_{len(self._names) + 1}"
-                self._values[part.name] = part.data
 
     def script(self) -> str:
         """Return the script with variables in the place of data, and what sets them before its first line."""
-        pieces: list[str] = []
-        references: dict[int, DataReference] = {}
-        offset = 0
-        for part in self._text:
+        reference = f"${{{self._prefix}_0}}"
+        pieces = [part if isinstance(part, str) else reference for part in self._text]
+        offsets = [0, *accumulate(map(len, pieces))]
+        read = "".join(pieces)
+        data = [
+            offset for offset, part in zip(offsets, self._text, strict=False) if not isinstance(part, str)
+        ]
+        outside = frozenset(misplaced(read, data, self._script_type))
+        for index, part in enumerate(self._text):
             if isinstance(part, DataReference):
-                references[offset] = part
-                part = f"${{{self._names[part.name]}}}"
-            pieces.append(part)
-            offset += len(part)
+                if offsets[index] in outside:
+                    pieces[index] = _as_text(part, read.count("\n", 0, offsets[index]) + 1)
+                else:
+                    pieces[index] = f"${{{self._variable(part)}}}"
         script = "".join(pieces)
-        outside = dict.fromkeys(misplaced(script, references, self._script_type))
-        used = {reference.name for offset, reference in references.items() if offset not in outside}
-        for offset in reversed(outside):
-            reference = references[offset]
-            line = script.count("\n", 0, offset) + 1
-            end = offset + len(self._names[reference.name]) + 3
-            script = script[:offset] + _as_text(reference, line) + script[end:]
-        return self._with_settings(script, sorted(used)) if used else script
+        return self._with_settings(script, list(self._names)) if self._names else script
+
+    def _variable(self, reference: DataReference) -> str:
+        self._values[reference.name] = reference.data
+        return self._names.setdefault(reference.name, f"{self._prefix}_{len(self._names) + 1}")
 
     def _with_settings(self, script: str, used: list[str]) -> str:
         setting = _SETTINGS[self._script_type]
