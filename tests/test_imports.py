@@ -68,6 +68,7 @@ RUN_ON_WORKERS = tuple(
         "policies.selection",
         "policies.watch",
         "schedules",
+        "schema_change",
         "scripts",
         "sensors",
         "sessions",
