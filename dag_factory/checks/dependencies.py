@@ -114,7 +114,7 @@ class _Circles:
             circle = self._circle(check)
             if circle is None:
                 continue
-            first = min(range(len(circle)), key=lambda index: circle[index])
+            first = circle.index(min(circle))
             circle = circle[first:] + circle[:first]
             nodes = list(dict.fromkeys((flow_id, node_id) for flow_id, node_id, _ in circle))
             if frozenset(nodes) in told:

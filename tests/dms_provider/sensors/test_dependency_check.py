@@ -237,7 +237,7 @@ def test_wrong_words_are_refused() -> None:
 
 def test_nothing_of_it_is_a_template(api: Api) -> None:
     node = sensor(flow="{{ 1 + 1 }}")
-    node.render_template_fields({})  # type: ignore[typeddict-item]  # nothing of it is used
+    node.render_template_fields({})
     assert node.flow == "{{ 1 + 1 }}"
 
 
@@ -290,7 +290,7 @@ def test_a_timeout_lists_what_is_missing(api: Api) -> None:
         " 2023-08-03 02:00:00 absent"
     )
     with pytest.raises(DependencyCheckFailed, match="did not come in time"):
-        sensor().resume({}, told)  # type: ignore[typeddict-item]  # nothing of it is used
+        sensor().resume({}, told)
 
 
 def test_many_nodes_ask_together(api: Api) -> None:
