@@ -15,6 +15,9 @@ _ERRORS_OF_THE_CLIENT = range(2000, 3000)
 _MISTAKES_IN_STATEMENTS = frozenset({1052, 1054, 1142, 1143, 1370})
 """Unknown column, no right to a table or column, and the like: operational errors to the drivers."""
 LONGEST_OCEANBASE_STATEMENT = 30 * 86_400.0
+_UNREAD_SECONDS = 600
+"""How long rows may wait for their reader: by default the server gives up after a minute, and object storage,
+to which they may go, can be out of reach for longer."""
 
 
 class MySQLServer(Server):
@@ -24,6 +27,7 @@ class MySQLServer(Server):
         _one_statement_at_a_time(connection)
         _speak_utf8(connection)
         run_quietly(connection, "SET autocommit = 1")
+        attempt(connection, f"SET SESSION net_write_timeout = {_UNREAD_SECONDS}")
         session_id = int(_answer(connection, "SELECT CONNECTION_ID()"))
         return SessionStart(session_id, _set_limits(connection, limit))
 

@@ -18,6 +18,7 @@ from dms_provider.hooks.oss_address import WrongAddress
 from dms_provider.operators.base import MisplacedData, SpecText
 from dms_provider.operators.sql import StatementFailed
 from dms_provider.operators.unload import UPLOADS_KEY, UnloadOperator
+from dms_provider.sessions.session import Session
 from dms_provider.sessions.source import SourceError
 from dms_provider.unload import object as unloaded
 from dms_provider.variables.scope import FlowScope
@@ -91,6 +92,13 @@ def test_rows_of_a_server_are_sent_in_parts(database: Database, storage: ObjectS
     assert sorted(map(int, written[1:])) == list(range(100_000))
     assert storage.counts["part"] > 2
     assert ": 100000 rows, 688893 bytes, " in outcome.log[-1]
+
+
+@pytest.mark.parametrize("database", ["mariadb", "mysql", "oceanbase"], indirect=True)
+def test_rows_may_wait_for_as_long_as_a_request_is_tried(database: Database) -> None:
+    longest = sum(oss.RETRY_WAITS) + (1 + len(oss.RETRY_WAITS)) * (oss.CONNECT_SECONDS + oss.READ_SECONDS)
+    with Session(database.source()) as session:
+        assert int(session.first_row("SELECT @@net_write_timeout")[0]) > longest
 
 
 @sqlite
