@@ -11,6 +11,7 @@ from airflow.sdk.configuration import conf
 from dag_factory.builder.docs import flow_docs, flow_tags
 from dag_factory.builder.nodes import WORK
 from dag_factory.builder.trigger_form import is_wanted, trigger_form
+from dag_factory.checks.files import FILE_KEYS
 from dms_provider.policies.dag import apply_policies
 from dms_provider.policies.rules import FlowPolicies
 
@@ -82,7 +83,8 @@ def _settings() -> dict[str, Any]:
 def _task(node_id: str, node: Node, flow: Flow, scope: FlowScope, validated: Validated) -> BaseOperator:
     text = None
     if validated.sql_files:
-        text = validated.sql_files.get(("nodes", node_id, "sql_file"))
+        paths = (("nodes", node_id, *keys) for keys in FILE_KEYS)
+        text = next((validated.sql_files[path] for path in paths if path in validated.sql_files), None)
     operator, arguments = WORK[node.type](node, text)
     optional: dict[str, Any] = {}
     if (pool := node.pool or flow.pool) is not None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from dag_factory.spec.nodes.audit import Audit
     from dag_factory.spec.nodes.conditional_branch import ConditionalBranch
     from dag_factory.spec.nodes.dependency_check import DependencyCheck
+    from dag_factory.spec.nodes.ecs_remote_command import ECSRemoteCommand
     from dag_factory.spec.nodes.single_instance_sql import SingleInstanceSQL
     from dag_factory.spec.nodes.sql_assignment import SQLAssignment
     from dag_factory.spec.nodes.table_time_check import TableTimeCheck
@@ -65,6 +66,27 @@ def _conditional_branch(node: ConditionalBranch, text: str | None) -> Work:
     from dms_provider.operators.conditional_branch import ConditionalBranchOperator
 
     return ConditionalBranchOperator, {"condition": SpecText(node.condition)}
+
+
+def _ecs_remote_command(node: ECSRemoteCommand, text: str | None) -> Work:
+    from dms_provider.operators.base import SpecText
+    from dms_provider.operators.ecs_remote_command import ECSRemoteCommandOperator
+    from dms_provider.operators.outputs import ScriptOutput
+
+    written = text or node.script
+    script = {"script_file": node.script_file} if written is None else {"script": written}
+    return ECSRemoteCommandOperator, {
+        "conn_id": node.connection,
+        "region": node.region,
+        "instances": [SpecText(instance) for instance in node.instance],
+        **{name: SpecText(value) for name, value in script.items() if value is not None},
+        "script_type": node.script_type,
+        "working_directory": node.working_directory and SpecText(node.working_directory),
+        "username": node.username and SpecText(node.username),
+        "outputs": {
+            name: ScriptOutput(output.type, output.if_empty) for name, output in node.outputs.items()
+        },
+    }
 
 
 def _table_time_check(node: TableTimeCheck, text: str | None) -> Work:
@@ -119,6 +141,7 @@ WORK: Mapping[str, Callable[[Any, str | None], Work]] = {
     "single_instance_sql": _single_instance_sql,
     "sql_assignment": _sql_assignment,
     "conditional_branch": _conditional_branch,
+    "ecs_remote_command": _ecs_remote_command,
     "table_time_check": _table_time_check,
     "dependency_check": _dependency_check,
     "audit": _audit,

@@ -147,6 +147,36 @@ class NodePreview:
         except (RefusedValue, UnknownDialect, WrongAudit, WrongName) as error:
             raise _NodeFails(str(error)) from None
 
+    def _show_script(self, node_id: str, node: Any, shown: dict[str, Any]) -> None:
+        from dms_provider.scripts.fill import RefusedScript, fill_script
+
+        written = node.script or self._validated.sql_files.get(("nodes", node_id, "script_file"))
+        if written is None:
+            shown["script_file"] = self._of_the_author(node_id, node, node.script_file)
+            return
+        segments = parse_references(written, foreign=True)
+        names = {segment.name for segment in segments if isinstance(segment, Reference)}
+        values = self._values(names, node.variables, node_id, self._validated.inputs.get(node_id, {}))
+        typed = self._with_declared_types(values)
+        try:
+            shown["script"] = fill_script(splice(segments, typed, keep_unknown=True), node.script_type)
+        except RefusedScript as error:
+            raise _NodeFails(str(error)) from None
+
+    def _with_declared_types(self, values: Mapping[str, Value]) -> dict[str, Value]:
+        """Return the values with outputs as the nodes that give them declare them."""
+        declared = {
+            name: output.type
+            for node in self._validated.flow.nodes.values()
+            for name, output in getattr(node, "outputs", {}).items()
+        }
+        return {
+            name: Data(value.elements, combiner=value.combiner, type=declared.get(name, value.type))
+            if isinstance(value, Data)
+            else value
+            for name, value in values.items()
+        }
+
     def _show_look(self, node_id: str, node: Any, shown: dict[str, Any]) -> None:
         from dms_provider.dialects import RefusedValue, UnknownDialect, WrongName, dialect, substitute
         from dms_provider.sensors.newer_rows import NewerRows, WrongCheck
@@ -222,6 +252,7 @@ _SHOWN: dict[str, Callable[[NodePreview, str, Any, dict[str, Any]], None]] = {
     "single_instance_sql": NodePreview._show_statements,
     "sql_assignment": NodePreview._show_statements,
     "conditional_branch": NodePreview._show_condition,
+    "ecs_remote_command": NodePreview._show_script,
     "table_time_check": NodePreview._show_look,
     "dependency_check": NodePreview._show_dependency,
     "audit": NodePreview._show_audit,

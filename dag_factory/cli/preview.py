@@ -112,6 +112,10 @@ def _lines(document: dict[str, Any]) -> Iterator[str]:
             yield f"the statements are read from {node['sql_file']} when the node runs"
         if "unload" in node:
             yield f"the result becomes {node['unload']}"
+        if "script" in node:
+            yield node["script"].rstrip("\n")
+        if "script_file" in node:
+            yield f"the script is read from {node['script_file']} when the node runs"
         for key in ("condition", "result"):
             if key in node:
                 yield f"{key}: {node[key] if key == 'condition' else json.dumps(node[key])}"

@@ -11,7 +11,7 @@ from airflow.dag_processing.dagbag import BundleDagBag
 from airflow.serialization.serialized_objects import DagSerialization
 
 from dag_factory.builder import build_dag
-from dag_factory.builder.nodes import WORK, check_types
+from dag_factory.builder.nodes import WORK
 from dag_factory.diagnostics import SpecError
 from dag_factory.spec.nodes import NODE_TYPES
 from dag_factory.validation import validate_file
@@ -22,7 +22,6 @@ from tests.docs.markdown import DAG_FACTORY, DOCUMENTS, Example, examples
 ALL = [example for document in DOCUMENTS for example in examples(document)]
 FLOWS = [example for example in ALL if is_flow(example)]
 BROKEN = [example for example in ALL if example.words == ("broken",)]
-REFUSED = [example for example in ALL if example.words == ("refused",)]
 LOADERS = [example for example in ALL if example.words == ("dag", "folder")]
 
 
@@ -39,20 +38,6 @@ def test_a_flow_becomes_a_dag_that_airflow_can_store(example: Example, folders: 
 def test_a_spec_that_is_shown_as_bad_is_bad(example: Example, folders: dict[str, Path]) -> None:
     with pytest.raises(SpecError):
         validate_file(folders[example.document] / spec_name(example))
-
-
-@pytest.mark.parametrize("example", REFUSED, ids=str)
-def test_a_good_spec_that_cannot_be_run_is_refused_as_shown(
-    example: Example, folders: dict[str, Path]
-) -> None:
-    folder = folders[example.document]
-    spec = spec_name(example)
-    validated = validate_file(folder / spec, shown_as=spec)
-    assert validated.warnings == ()
-    (shown,) = (other.text for other in ALL if other.words == ("refusal",) and other.options["file"] == spec)
-    with pytest.raises(SpecError) as refused:
-        check_types(validated.flow.nodes, spec, validated.text)
-    assert f"{refused.value}\n" == shown
 
 
 @pytest.mark.parametrize("example", LOADERS, ids=str)
@@ -86,5 +71,4 @@ def test_the_reference_has_examples() -> None:
     assert [example for example in FLOWS if example.document == DAG_FACTORY]
     assert LOADERS
     assert BROKEN
-    (refused,) = REFUSED
-    assert all(f"type: {node_type}\n" in refused.text for node_type in NODE_TYPES.keys() - WORK.keys())
+    assert NODE_TYPES.keys() == WORK.keys()

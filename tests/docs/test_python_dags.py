@@ -14,6 +14,7 @@ from airflow.sdk import DAG
 
 from dms_provider.policies.rules import HOLD_TASK_ID
 from tests.docs.markdown import DOCUMENTS, Example, examples
+from tests.doubles.ecs import CloudAssistantServer
 from tests.doubles.oss import ObjectStorage
 
 DAGS = [example for document in DOCUMENTS for example in examples(document) if example.words == ("dag",)]
@@ -29,6 +30,7 @@ WROTE = {
     "refresh_totals": ("SELECT region, flights FROM totals", [("east", 4)]),
     "late_flights": ("SELECT worst, flights FROM bad_days", [(150, 3)]),
     "after_the_load": ("SELECT region, flights FROM totals", [("loads", 1)]),
+    "disk_usage": ("SELECT region, flights FROM totals", [("disk", 1)]),
     "checked_flights": ("SELECT region, flights FROM totals", [("checked", 4)]),
     "monthly_totals": ("SELECT region, flights FROM totals", [("all", 4)]),
     "nightly_totals": ("SELECT region, flights FROM totals ORDER BY 1", [("EWR", 2), ("JFK", 1), ("LGA", 1)]),
@@ -58,6 +60,15 @@ def storage(monkeypatch: pytest.MonkeyPatch) -> Iterator[ObjectStorage]:
         yield running
 
 
+@pytest.fixture
+def instances(monkeypatch: pytest.MonkeyPatch) -> Iterator[CloudAssistantServer]:
+    """ECS instances, over the connection ``aliyun``."""
+    monkeypatch.setattr("dms_provider.triggers.ecs_remote_command.settling_seconds", lambda: 0.0)
+    with CloudAssistantServer(("i-bp1example",)) as running:
+        monkeypatch.setenv("AIRFLOW_CONN_ALIYUN", running.connection)
+        yield running
+
+
 @pytest.mark.parametrize("example", DAGS, ids=str)
 def test_a_dag_does_what_it_is_there_for(
     example: Example,
@@ -65,6 +76,7 @@ def test_a_dag_does_what_it_is_there_for(
     airflow_database: Path,
     monkeypatch: pytest.MonkeyPatch,
     storage: ObjectStorage,
+    instances: CloudAssistantServer,
 ) -> None:
     database = tmp_path / "warehouse.db"
     with closing(sqlite3.connect(database)) as connection:

@@ -24,12 +24,12 @@ from tests.docs.markdown import DMS_PROVIDER, DOCUMENTS, ROOT, TOP, Example, exa
 
 ALL = [example for document in DOCUMENTS for example in examples(document)]
 KNOWN: dict[str, set[tuple[str, ...]]] = {
-    "yaml": {(), ("flow",), ("broken",), ("refused",)},
+    "yaml": {(), ("flow",), ("broken",)},
     "python": {("dag",), ("dag", "folder")},
     "console": {()},
     "json": {("bundles",), ("conf",), ("extra",), ("xcom",), ("settings",)},
     "ini": {()},
-    "text": {(), ("refusal",)},
+    "text": {()},
 }
 """Every kind of example that some test runs; ``text`` is the grammar of conditions."""
 
