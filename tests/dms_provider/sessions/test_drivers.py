@@ -238,6 +238,16 @@ def test_what_may_pass_on_oracle(driver: Driver) -> None:
 
 
 @on("ibmdb2")
+def test_parameters_go_apart_on_db2(driver: Driver) -> None:
+    sql = "SELECT n FROM t WHERE a = ?"
+    driver.script.answers[sql] = [(7,)]
+    assert server("ibmdb2").placeholder == "?"
+    with session() as opened:
+        assert opened.row(sql, ("it's",)) == (7,)
+    assert driver.statements()[:2] == [sql, 'parameters ("it\'s",)']
+
+
+@on("ibmdb2")
 def test_what_may_pass_on_db2(driver: Driver) -> None:
     for state, passes in (
         ("40001", True),
