@@ -275,7 +275,7 @@ class AuditOperator(FlowOperator):
                 liked[identities] = _TREND
 
         def pull(key: str) -> Any:
-            return ti.xcom_pull(task_ids=ti.task_id, key=key, include_prior_dates=True, map_indexes=None)
+            return ti.xcom_pull(task_ids=ti.task_id, key=key, include_prior_dates=True)
 
         return read_history(pull, times.business_time, needed, liked, map_index=_map_index(ti))
 
