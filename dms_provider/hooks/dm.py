@@ -49,7 +49,9 @@ class DMHook(DbApiHook):
         }
         if record.schema:
             arguments["schema"] = record.schema
-        extra = {key: value for key, value in record.extra_dejson.items() if key not in OWN_EXTRAS}
+        # A form leaves null where nothing was entered.
+        given = {key: value for key, value in record.extra_dejson.items() if value is not None}
+        extra = {key: value for key, value in given.items() if key not in OWN_EXTRAS}
         return dmPython.connect(**{**arguments, **extra})
 
     def set_autocommit(self, conn: Connection, autocommit: bool) -> None:

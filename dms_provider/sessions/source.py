@@ -126,7 +126,7 @@ def open_source(conn_id: str, *, owner: str, timeout: timedelta | None) -> Sourc
 
 
 def _hook(connection: Any) -> Any:
-    """Return the hook, for a copy of the connection without extras that are not the driver's."""
+    """Return the hook, for a copy of the connection with the extras that are the driver's, and given."""
     from airflow.sdk.exceptions import AirflowException
 
     data_source = DATA_SOURCES[connection.conn_type]
@@ -135,7 +135,7 @@ def _hook(connection: Any) -> Any:
     extra = {
         key: value
         for key, value in connection.extra_dejson.items()
-        if key not in OWN_EXTRAS and key not in _CURSOR_EXTRAS
+        if value is not None and key not in OWN_EXTRAS and key not in _CURSOR_EXTRAS
     }
     plain.extra = json.dumps(extra) if extra else None
     try:
