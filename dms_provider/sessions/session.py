@@ -96,6 +96,7 @@ class Session:
         self._connection: Any = None
         self._session_id: Any = None
         self._own_limit: float | None = None
+        self._limit_is_up = False
         self._busy = False
         self._stopped = False
         self.notes: tuple[str, ...] = ()
@@ -240,13 +241,13 @@ class Session:
 
     @property
     def usable(self) -> bool:
-        """Whether more can be run: it was not stopped, and its user not interrupted while it worked."""
+        """Whether more can be run: it was not stopped, and nothing in it was interrupted."""
         return not self._is_unusable
 
     @property
     def _is_unusable(self) -> bool:
-        """The session was stopped, or its user was interrupted while it worked."""
-        return self._stopped or self._busy
+        """The session was stopped, its user was interrupted while it worked, or its limit was up."""
+        return self._stopped or self._busy or self._limit_is_up
 
     def _do(self, work: Callable[[Any], Result]) -> Result:
         if self._is_unusable:
@@ -273,6 +274,7 @@ class Session:
         try:
             return self._outcomes.get(timeout=self._own_limit)
         except Empty:
+            self._limit_is_up = True
             killer = threading.Thread(target=self._cancel_until_idle, name="session-limit", daemon=True)
             killer.start()
         try:

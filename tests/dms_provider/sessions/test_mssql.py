@@ -206,6 +206,15 @@ def test_a_statement_ends_at_its_limit(server: TdsServer, monkeypatch: pytest.Mo
     wait_until(lambda: not server.running, "the server to be idle")
 
 
+def test_a_query_that_comes_to_a_halt_between_its_rows(
+    server: TdsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect(monkeypatch, server, extra={"statement_timeout": 0.5})
+    with pytest.raises(StatementFailed, match=r"failed on source: took longer than its limit of 0\.5 s"):
+        assignment(f"{NUMBERS} SELECT i FROM n WHERE i = 1 OR i < 0", Output("all", 0, ","))
+    wait_until(lambda: not server.running, "the server to be idle")
+
+
 def test_rows_that_nobody_wants_stay_on_the_server(server: TdsServer) -> None:
     with session() as opened:
         with opened.query(ENDLESS) as query:
