@@ -28,10 +28,7 @@ NEED_AIRFLOW = (
         for part in ("action", "flows", "freezing", "one_run", "run", "spec")
     ),
     "dag_factory.discovery",
-    *(
-        f"dms_provider.hooks.{part}"
-        for part in ("alibaba_cloud", "maxcompute", "missing", "mysql", "oss", "postgres")
-    ),
+    "dms_provider.hooks",
     "dms_provider.operations",
     "dms_provider.operators",
     "dms_provider.plugins",
