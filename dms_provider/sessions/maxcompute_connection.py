@@ -16,8 +16,7 @@ from itertools import islice
 from types import TracebackType
 from typing import Any, Final
 
-from dms_provider.dialects import dialect
-from dms_provider.sessions.maxcompute_text import carried
+from dms_provider.sessions.maxcompute_text import carried, is_script
 
 _log = logging.getLogger(__name__)
 
@@ -28,10 +27,9 @@ PATIENCE = 300.0
 _LOGVIEW_HOURS = 72
 _DEFAULT_TIME_ZONE = "Asia/Shanghai"
 _TIME_ZONE: Final = "odps.sql.timezone"
-_COMMENTS: Final = r"(?:\s|--[^\n]*(?:\n|\Z)|/\*.*?\*/)*"
-_SETTING: Final = re.compile(
-    rf"{_COMMENTS}set\s+([\w.]+)\s*=\s*([^;]*?)\s*(?:;|\Z)", re.IGNORECASE | re.DOTALL
-)
+_COMMENTS: Final = r"(?:\s|--[^\n]*(?:\n|\Z)|/\*(?:[^*]|\*(?!/))*\*/)*"
+_VALUE: Final = r"""(?:[^;'"]|'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")*"""
+_SETTING: Final = re.compile(rf"{_COMMENTS}set\s+([\w.]+)\s*=({_VALUE})(?:;|\Z)", re.IGNORECASE | re.DOTALL)
 _NOTHING: Final = re.compile(rf"{_COMMENTS}\Z", re.DOTALL)
 _POINTS_IN_TIME: Final = ("datetime", "timestamp")
 
@@ -111,8 +109,7 @@ class Connection:
         return instance
 
     def _submit(self, sql: str, settings: dict[str, str]) -> Any:
-        whole_script = dialect("maxcompute").splitting.whole_script
-        if whole_script is not None and whole_script.search(sql):
+        if is_script(sql):
             settings.setdefault("odps.sql.submit.mode", "script")
         try:
             text = carried(sql)
@@ -366,6 +363,6 @@ def _leading_settings(sql: str) -> tuple[dict[str, str], int]:
     settings: dict[str, str] = {}
     end = 0
     while found := _SETTING.match(sql, end):
-        settings[found[1]] = found[2]
+        settings[found[1]] = found[2].strip()
         end = found.end()
     return settings, end

@@ -37,6 +37,19 @@ def carried(sql: str) -> str:
     return text
 
 
+def is_script(sql: str) -> bool:
+    """Return whether a text is a script of script mode; what its literals hold does not count."""
+    language = dialect("maxcompute")
+    whole_script = language.splitting.whole_script
+    if whole_script is None or not whole_script.search(sql):
+        return False
+    code, behind = "", 0
+    for kind, start, end in language.lexicon().tokens(sql):
+        if kind == lexer.STRING:
+            code, behind = code + sql[behind:start] + "''", end
+    return bool(whole_script.search(code + sql[behind:]))
+
+
 def _escaped(found: re.Match[str]) -> str:
     if found["control"]:
         return f"\\{ord(found['control']):03o}"

@@ -156,7 +156,7 @@ def test_rows_are_streamed_and_only_those_that_are_wanted(service: MaxCompute) -
 
 CONTROL = "\x01\x08\x1a\x1f\x7f"
 XML = "]]></Query></SQL><SQL><Name>b</Name><Query><![CDATA[DROP TABLE kept"
-SETTING = "'; set odps.sql.submit.mode=script; set a.b=c; --"
+SETTING = "'; set odps.sql.submit.mode=script; set a.b=c; --\n@x := 1"
 
 
 def test_hostile_values_come_back(service: MaxCompute, connection: Connection) -> None:
@@ -198,6 +198,13 @@ def test_settings_hold_for_the_statements_behind_them(service: MaxCompute, monke
     hours = {"odps.sql.job.max.time.hours": "2"}
     assert first == {"odps.a": "true", "odps.b": "1", **hours}
     assert second == {"odps.a": "true", "odps.b": "2", "odps.c": "three", **hours}
+
+
+def test_data_in_a_setting_sets_nothing_else(connection: Connection) -> None:
+    assert connection.run("/* a */ SET odps.a = 'x\\'; set odps.b=c' ;") is None
+    assert connection.run('SET odps.c={"*": 1}') is None
+    assert connection.settings == {"odps.a": "'x\\'; set odps.b=c'", "odps.c": '{"*": 1}'}
+    assert rows(connection, "/* a */ -- b\n" * 2000 + "SELECT 'set odps.a=1;'") == [("set odps.a=1;",)]
 
 
 @pytest.mark.parametrize(
@@ -289,10 +296,10 @@ def test_what_is_on_its_way_when_the_node_is_killed_is_stopped_too(service: MaxC
 
     worker = threading.Thread(target=work)
     worker.start()
-    wait_until(lambda: operator._session is not None and operator._session._busy, "the request")
     wait_until(lambda: service.waiting["create"] > 0, "the request to arrive")
     killer = threading.Thread(target=operator.on_kill)
     killer.start()
+    wait_until(lambda: operator._session is not None and operator._session._stopped, "the kill")
     gate.set()
     worker.join(60)
     killer.join(60)
