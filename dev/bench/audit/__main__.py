@@ -27,7 +27,7 @@ def main() -> None:
     arguments = parser.parse_args()
     home = tempfile.mkdtemp(prefix="dms-bench-audit-")
     os.environ["AIRFLOW_HOME"] = home
-    os.environ["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "WARNING"
+    os.environ["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "ERROR"
     try:
         for kind, server_class in SERVERS.items():
             if arguments.only in (None, kind):

@@ -43,7 +43,8 @@ INSERT INTO flights SELECT seq, date '2013-01-01' + INTERVAL (seq % 365) DAY,
   substr('EWRJFKLGA', 1 + 3 * (seq % 3), 3),
   concat(char(65 + seq % 26), char(65 + floor(seq / 26) % 26), 'X'),
   if(seq % 37 > 0, (seq * 7919 % 40000) / 100 - 30, NULL), seq * 31 % 5000,
-  if(seq % 3 > 0, concat('note ', seq % 1000), NULL), timestamp '2013-01-01' + INTERVAL seq * 6 SECOND
+  if(seq % 3 > 0, concat('note ', seq % 1000), NULL),
+  timestamp '2013-01-01 00:00:00' + INTERVAL seq * 6 SECOND
 FROM seq_1_to_{rows}
 """,
 }
