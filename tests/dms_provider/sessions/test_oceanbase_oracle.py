@@ -1,7 +1,7 @@
 """OceanBase in Oracle mode: the real driver, pyoceanbase, on a server that speaks the same protocol.
 
-No server in Oracle mode is to be had, and MariaDB stands in. So this shows the driver's part (connecting,
-commits, rows as they come, KILL QUERY), and nothing of Oracle's SQL.
+No server in Oracle mode is to be had: MariaDB and OceanBase's engine in MySQL mode stand in. So this shows
+the driver's part (connecting, commits, rows as they come, limits, KILL QUERY), and nothing of Oracle's SQL.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tests.dms_provider.operators.running import run
 pytest.importorskip("pyoceanbase")
 
 
-@pytest.fixture(params=["mariadb"])
+@pytest.fixture(params=["mariadb", "oceanbase"])
 def database(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Database:
     server: Server = request.getfixturevalue(f"{request.param}_server")
     record = {
@@ -92,11 +92,26 @@ def test_a_kill_reaches_the_server(database: Database) -> None:
 
 
 def test_rows_that_nobody_wants_stay_on_the_server(database: Database) -> None:
-    with Session(database.source()) as session, session.query(database.endless) as query:
-        assert len(query.fetch(2)) == 1
+    # What is under way already has to be read, row by row and in Python, so there should be few rows in it.
+    wide = database.endless.replace("SELECT seq ", "SELECT REPEAT('x', 9999) ").replace(
+        "SELECT a.i ", "SELECT REPEAT('x', 9999) "
+    )
+    assert "9999" in wide
+    with Session(database.source()) as session, session.query(wide) as query:
+        assert len(query.fetch(1)[0][0]) == 9999
     database.wait_for_silence()
 
 
+@pytest.mark.parametrize("database", ["oceanbase"], indirect=True)
+def test_a_limit_is_kept_by_the_server(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = json.loads(database.uri)
+    record["extra"]["statement_timeout"] = 1
+    monkeypatch.setenv("AIRFLOW_CONN_SOURCE", json.dumps(record))
+    with pytest.raises(StatementFailed, match=r"ob_query_timeout.*\(error 4012\)"):
+        run(statements(database.slow))
+
+
+@pytest.mark.parametrize("database", ["mariadb"], indirect=True)
 def test_what_the_server_does_not_know_is_noted(database: Database) -> None:
     with Session(database.source()) as session:
         assert [note.split("'")[1].split(" = ")[0] for note in session.notes] == [
