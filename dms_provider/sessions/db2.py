@@ -32,9 +32,13 @@ class Db2Server(ImplicitTransactions):
         connection.set_autocommit(True)
         if limit is not None:
             self._limits[connection] = limit
-        with closing(self.cursor(connection)) as cursor:
-            cursor.execute("VALUES MON_GET_APPLICATION_HANDLE()")
-            return SessionStart(int(cursor.fetchall()[0][0]))
+
+        def ask() -> Any:
+            with closing(self.cursor(connection)) as cursor:
+                cursor.execute("VALUES MON_GET_APPLICATION_HANDLE()")
+                return cursor.fetchall()[0][0]
+
+        return self.start_numbered(ask, keeps_limit=True)
 
     def commit_each(self, connection: Any, each: bool) -> None:
         connection.set_autocommit(each)

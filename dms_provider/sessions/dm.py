@@ -6,7 +6,7 @@ from contextlib import closing
 from typing import Any
 
 from dms_provider.sessions.implicit import ImplicitTransactions
-from dms_provider.sessions.server import SessionStart, discard_results, is_driver_error
+from dms_provider.sessions.server import SessionStart, discard_results
 
 _PASSING = frozenset({-6001, -6403, -6407, -70019, -70025, -70028})
 """Network, deadlock, time-out of a lock, no connection."""
@@ -20,16 +20,13 @@ class DMServer(ImplicitTransactions):
 
     def start(self, connection: Any, limit: float | None) -> SessionStart:
         connection.autoCommit = True
-        try:
+
+        def ask() -> Any:
             with closing(connection.cursor()) as cursor:
                 cursor.executedirect("SELECT SESSID() FROM DUAL")
-                session_id = int(cursor.fetchone()[0])
-        except Exception as error:
-            if not is_driver_error(error):
-                raise
-            note = f"nothing can be cancelled, since the session's number is not told: {self.describe(error)}"
-            return SessionStart(None, (note,), keeps_limit=False)
-        return SessionStart(session_id, keeps_limit=False)
+                return cursor.fetchone()[0]
+
+        return self.start_numbered(ask, keeps_limit=False)
 
     def commit_each(self, connection: Any, each: bool) -> None:
         connection.autoCommit = each

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Any
 
-from dms_provider.sessions.server import Server, run_quietly
+from dms_provider.sessions.server import Server, SessionStart, is_driver_error, run_quietly
 
 
 class ImplicitTransactions(Server):
@@ -16,6 +17,20 @@ class ImplicitTransactions(Server):
     @abstractmethod
     def commit_each(self, connection: Any, each: bool) -> None:
         """Tell the driver whether each statement is committed by itself."""
+
+    def start_numbered(self, ask: Callable[[], Any], *, keeps_limit: bool) -> SessionStart:
+        """Begin a session that another one stops by its number.
+
+        :param ask: asks the server for that number
+        :param keeps_limit: as of :class:`SessionStart`
+        """
+        try:
+            return SessionStart(int(ask()), keeps_limit=keeps_limit)
+        except Exception as error:
+            if not is_driver_error(error):
+                raise
+            note = f"nothing can be cancelled, since the session's number is not told: {self.describe(error)}"
+            return SessionStart(None, (note,), keeps_limit=keeps_limit)
 
     def begin(self, connection: Any) -> None:
         self.commit_each(connection, False)

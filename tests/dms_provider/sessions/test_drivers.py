@@ -237,6 +237,16 @@ def test_what_may_pass_on_oracle(driver: Driver) -> None:
     assert server("oracle").may_pass(error_of_oracle("ORA-04068: x", 4068, recoverable=True))
 
 
+@on("dm", "ibmdb2")
+def test_a_server_that_does_not_tell_the_sessions_number(driver: Driver) -> None:
+    assert driver.script.cancelled is not None
+    driver.script.errors.update(dict.fromkeys(BEGINNINGS, driver.script.cancelled))
+    with session() as opened:
+        assert opened.execute("DELETE FROM t") == 3
+        (note,) = opened.notes
+    assert note.startswith("nothing can be cancelled, since the session's number is not told: ")
+
+
 @on("ibmdb2")
 def test_parameters_go_apart_on_db2(driver: Driver) -> None:
     sql = "SELECT n FROM t WHERE a = ?"
