@@ -26,7 +26,8 @@ h1 { font-size: 1.4rem; margin-bottom: .2rem; } h2 { font-size: 1.05rem; margin:
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; margin: 1rem 0; }
 dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; white-space: pre-wrap; }
 .wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; }
-th, td { border-bottom: 1px solid var(--line); padding: .35rem .6rem; text-align: left; vertical-align: top; }
+th, td { border-bottom: 1px solid var(--line); padding: .35rem .6rem; text-align: left; vertical-align: top;
+  min-width: 3rem; }
 th { background: var(--head); font-weight: 600; white-space: nowrap; } td { overflow-wrap: anywhere; }
 td.number { font-variant-numeric: tabular-nums; } .soft { color: var(--soft); }
 td.verdict, strong { white-space: nowrap; font-weight: 600; }

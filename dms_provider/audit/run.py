@@ -6,7 +6,7 @@ Source: flow-spec, *audit*.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
@@ -15,10 +15,10 @@ from dms_provider.audit.findings import Sample
 from dms_provider.audit.metrics import WrongValue, number
 from dms_provider.audit.plan import SOME_ROWS, AuditPlan, OwnQuery, Part, WrongAudit
 from dms_provider.audit.rules import AuditRule
-from dms_provider.dialects import bind, dialect, quoted_name, substitute
+from dms_provider.dialects import Dialect, bind, dialect, quoted_name, substitute
 from dms_provider.sessions.session import DatabaseError, Session
 from dms_provider.sessions.source import Source
-from dms_provider.variables.references import Text, parse_references, splice
+from dms_provider.variables.references import Text
 from dms_provider.variables.values import Value
 
 _SHOWN_CHARACTERS = 200
@@ -36,7 +36,7 @@ class AuditRun:
         self._log = log
         self._session: Session | None = None
         self._killed = False
-        self._dialect = dialect(source.conn_type)
+        self.dialect = dialect(source.conn_type)
 
     def kill(self) -> None:
         """Stop what runs, on the server too, and everything further."""
@@ -61,12 +61,12 @@ class AuditRun:
         source, log = self._source, self._log
         answers: dict[Part, Any] = {}
         with self._opened() as session:
-            mode = server_mode(session, self._dialect)
-            plan = AuditPlan(table, where, rules, known, self._dialect, mode)
+            mode = server_mode(session, self.dialect)
+            plan = AuditPlan(table, where, rules, known, self.dialect, mode)
             if source.server.read_only_transactions:
                 session.begin_read_only()
             for count, scan in enumerate(plan.scans, 1):
-                sql, parameters = bind(scan.text, self._dialect, mode, source.server.placeholder)
+                sql, parameters = bind(scan.text, self.dialect, mode, source.server.placeholder)
                 log.info(
                     "Scan %d of %d, for %d rules%s: %s",
                     count,
@@ -92,13 +92,13 @@ class AuditRun:
         return plan, found
 
     def sample(
-        self, plan: AuditPlan, rule: int, beyond: tuple[str, Decimal] | None, sensitive: Sequence[str]
+        self, plan: AuditPlan, rule: int, beyond: tuple[str, Decimal] | None, sensitive: Collection[str]
     ) -> Sample | None:
         """Look for some rows that break a rule; a failure of that is a note in the sample.
 
         :param rule: its index
         :param beyond: where its value is and should not be
-        :param sensitive: names of columns that are never asked for
+        :param sensitive: names of columns that are never asked for, of :func:`sensitive_names`
         :return: ``None`` where no row can be said to break such a rule
         """
         if beyond is None or plan.rules[rule].sql is not None:
@@ -108,7 +108,7 @@ class AuditRun:
             query = plan.sample_query(rule, beyond, columns) if columns else None
             if query is None:
                 return None if columns else Sample(note="every column is sensitive")
-            is_hidden = is_sensitive(plan.column(rule), sensitive, plan)
+            is_hidden = is_sensitive(plan.column(rule), sensitive)
             if is_hidden and plan.rules[rule].metric in ("duplicate_count", "unique_rate"):
                 return Sample(note="the column is sensitive")
             self._log.info(
@@ -119,9 +119,9 @@ class AuditRun:
             return Sample(note=f"could not look for rows: {error}")
         return Sample(names, [[_cell(cell) for cell in row] for row in rows])
 
-    def _columns(self, plan: AuditPlan, sensitive: Sequence[str]) -> list[str]:
+    def _columns(self, plan: AuditPlan, sensitive: Collection[str]) -> list[str]:
         names, _ = self._rows(plan.columns_query(), 1)
-        return [name for name in names if not is_sensitive(plan.quoted(name), sensitive, plan)]
+        return [name for name in names if not is_sensitive(plan.quoted(name), sensitive)]
 
     def _own_value(self, plan: AuditPlan, query: OwnQuery) -> Decimal | None:
         label = plan.labels[query.rule]
@@ -141,7 +141,7 @@ class AuditRun:
         from dms_provider.operators.sql import server_mode
 
         with self._opened() as session:
-            sql = substitute(text, self._dialect, server_mode(session, self._dialect))
+            sql = substitute(text, self.dialect, server_mode(session, self.dialect))
             rows: list[tuple[Any, ...]] = []
             with session.query(sql) as query:
                 while len(rows) < most and not query.at_end:
@@ -169,15 +169,23 @@ class AuditRun:
             yield session
 
 
-def is_sensitive(column: str, sensitive: Sequence[str], plan: AuditPlan) -> bool:
+def sensitive_names(columns: Sequence[str], language: Dialect) -> frozenset[str]:
+    """Return the names of columns that are never shown, as :func:`is_sensitive` compares them.
+
+    :param columns: as their author wrote them; capitals do not count
+    :raises WrongName: one is no name
+    """
+    return frozenset(quoted_name((name,), language).casefold() for name in columns)
+
+
+def is_sensitive(column: str, sensitive: Collection[str]) -> bool:
     """Return whether a column is one of those that are never shown.
 
     :param column: quoted
-    :param sensitive: names as their author wrote them; capitals do not count
+    :param sensitive: of :func:`sensitive_names`
     """
     folded = column.casefold()
-    names = [quoted_name(splice(parse_references(name), {}), plan.dialect).casefold() for name in sensitive]
-    return any(folded == name or folded.endswith(f".{name}") for name in names)
+    return any(folded == name or folded.endswith(f".{name}") for name in sensitive)
 
 
 def _cell(cell: Any) -> str | None:

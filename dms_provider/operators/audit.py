@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timezone
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -24,6 +24,7 @@ from dms_provider.variables.values import AuthorText, Value
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from dms_provider.audit.checks import Check
     from dms_provider.audit.findings import Finding
     from dms_provider.audit.history import History
     from dms_provider.audit.plan import AuditPlan
@@ -191,12 +192,13 @@ class AuditOperator(FlowOperator):
         from dms_provider.audit.metrics import WrongValue
         from dms_provider.audit.plan import WrongAudit
         from dms_provider.audit.report import Report
-        from dms_provider.audit.run import AuditRun
+        from dms_provider.audit.run import AuditRun, sensitive_names
 
         table, where = self.as_written("table"), self.as_written("where")
         run = self._run = AuditRun(source, self.log)
         if self._killed:
             run.kill()
+        sensitive = sensitive_names(self.sensitive, run.dialect)
         problem: str | None = None
         try:
             checks = [with_values(rule.parsed_check(), values) for rule in self.rules]
@@ -210,7 +212,7 @@ class AuditOperator(FlowOperator):
         history = self._history(times, context)
         self._keep(found, times, context)
         findings = [
-            self._finding(index, run, plan, check, value, history)
+            self._finding(index, run, plan, check, value, history, sensitive)
             for index, (check, value) in enumerate(zip(checks, found, strict=True))
         ]
         return Report(
@@ -228,7 +230,14 @@ class AuditOperator(FlowOperator):
         )
 
     def _finding(
-        self, index: int, run: AuditRun, plan: AuditPlan, check: Any, value: Decimal | None, history: History
+        self,
+        index: int,
+        run: AuditRun,
+        plan: AuditPlan,
+        check: Check,
+        value: Decimal | None,
+        history: History,
+        sensitive: Collection[str],
     ) -> Finding:
         from dms_provider.audit.checks import judge
         from dms_provider.audit.findings import Finding
@@ -239,13 +248,11 @@ class AuditOperator(FlowOperator):
         earlier = history.of(rule.identities(self.as_written("table"), self.as_written("where")))
         judgement = judge(value, check, [number for _, number in earlier])
         hidden = bool(
-            rule.metric
-            and METRICS[rule.metric].shows_cells
-            and is_sensitive(plan.column(index), self.sensitive, plan)
+            rule.metric and METRICS[rule.metric].shows_cells and is_sensitive(plan.column(index), sensitive)
         )
         sample = None
         if self.as_written("report") and not judgement.passed:
-            sample = run.sample(plan, index, judgement.beyond, self.sensitive)
+            sample = run.sample(plan, index, judgement.beyond, sensitive)
         return Finding(
             label=plan.labels[index],
             what=rule.what,
