@@ -20,8 +20,10 @@ _NUMERIC_TEST = re.compile(r"(?<!\S)-(?:eq|ne|lt|le|gt|ge|v|R)(?!\S)")
 _COMMAND_LOOKED_AT = 1000
 _READS_CODE = re.compile(
     r"""(?:^|[;|&(!{`]|\b(?:then|do|else|elif|if|while|until|command|builtin)\b)[ \t]*
-    (?:let|eval|unset|read|mapfile|readarray|getopts|printf[ \t]+-v|(?:test|\[)[ \t](?:.*[ \t])?-[vR]
+    (?:let|eval|trap|alias|unset|read|mapfile|readarray|getopts|printf[ \t]+-v
+    |(?:test|\[)[ \t](?:.*[ \t])?-[vR]
     |(?:declare|typeset|local|export|readonly)[ \t]+-\w*[inA]\w*)(?!\S)[^;|&]*\Z
+    | (?<![^\s/;|&(])(?:ba|da|a|k|z)?sh[ \t]+(?:-\S+[ \t]+)*-\w*c[ \t]+\Z
     | \w\[[^\]\s]*\Z""",
     re.VERBOSE,
 )
