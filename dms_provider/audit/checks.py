@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from fractions import Fraction
 from typing import Literal, cast
 
@@ -174,7 +174,9 @@ def shown(number: Decimal | None) -> str:
     places = max(_SHOWN_DIGITS - whole, 4)
     exponent = number.as_tuple().exponent
     if isinstance(exponent, int) and -exponent > places:
-        return f"about {exact(round(number, places))}"
+        with localcontext() as wide:
+            wide.prec = whole + places + 1
+            return f"about {exact(round(number, places))}"
     return exact(number)
 
 

@@ -233,7 +233,7 @@ class AuditPlan:
         texts = [given.pattern] if given.pattern is not None else list(given.values or ())
         parts: list[str | DataReference] = []
         for number, text in enumerate(texts):
-            reference = DataReference(f"rule {self.labels[rule]}", Data((text,)))
+            reference = DataReference(f"rule {self.labels[rule]}", Data((str(text),)))
             parts += [", " if number else "", before, reference, behind]
         return joined(parts)
 

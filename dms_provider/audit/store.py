@@ -51,8 +51,8 @@ def write_report(place: str, name: str, files: Mapping[str, bytes], *, owner: st
     """
     if place.startswith(OSS_SCHEME):
         return _write_objects(place, name, files, owner)
-    folder = Path(os.path.expandvars("$AIRFLOW_HOME") if "AIRFLOW_HOME" in os.environ else "~/airflow")
-    target = folder.expanduser() / place / name
+    home = Path(os.environ.get("AIRFLOW_HOME") or "~/airflow").expanduser()
+    target = home / place / name
     problem: str | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
