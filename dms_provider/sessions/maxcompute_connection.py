@@ -104,6 +104,12 @@ class Connection:
             instance = self._submit(sql, {**self.settings, **settings})
             _log.info("MaxCompute instance %s: %s", instance.id, _logview(instance))
             self._wait(instance)
+        except Error:
+            raise
+        except BaseException:
+            if self._instance_id is not None:
+                self._let_go(self._instance_id)
+            raise
         finally:
             self._instance_id = None
         return instance
@@ -121,11 +127,12 @@ class Connection:
         except Error as error:
             if self._instance_id is not None:
                 raise type(error)(f"{error}{self._let_go(self._instance_id)}") from error.__cause__
-            if isinstance(error.__cause__, OSError):
+            cause = error.__cause__
+            if isinstance(cause, OSError) or (getattr(cause, "status_code", 0) or 0) >= 500:
                 raise OperationalError(
                     f"{error}. It is not known whether the statement has reached MaxCompute: look for an"
                     f" instance of it in project {self.odps.project}"
-                ) from error.__cause__
+                ) from cause
             raise
 
     def _created(self, instance_id: str) -> None:

@@ -237,7 +237,7 @@ def test_a_transaction_is_refused(service: MaxCompute) -> None:
 @pytest.mark.parametrize(
     ("fault", "message", "may_pass"),
     [
-        (Fault("create", 503, "ServiceUnavailable"), "fault of create", True),
+        (Fault("create", 503, "ServiceUnavailable"), "fault of create.*It is not known whether", True),
         (Fault("create", 400, "ODPS-0130161"), "ODPS-0130161", False),
         (Fault("create", 429, "RequestQuotaExceeded"), "fault of create", True),
         (Fault("create", 0), "not known whether the statement has reached MaxCompute", True),
@@ -264,6 +264,18 @@ def test_an_instance_that_cannot_be_watched_is_stopped(service: MaxCompute, monk
     with pytest.raises(StatementFailed, match=r"fault of status.*Instance 2026\d+ was stopped"):
         run(statements("SELECT sleep(600)"))
     wait_until(lambda: not service.running(), "the instance to end")
+
+
+def test_an_answer_that_nobody_understands_leaves_no_instance(
+    connection: Connection, service: MaxCompute, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise KeyError("a mistake of the driver")
+
+    monkeypatch.setattr("odps.models.instance.Instance.is_terminated", fail)
+    with pytest.raises(KeyError, match="a mistake"):
+        connection.run("SELECT sleep(600)")
+    wait_until(lambda: not service.running(), "the instance to be stopped")
 
 
 def test_half_a_result_is_no_result(service: MaxCompute) -> None:
