@@ -185,7 +185,7 @@ def _near_the_mean(value: Decimal | None, check: WithinRecent, earlier: Sequence
     if len(newest) < check.last:
         found = "no earlier value" if not newest else f"{len(newest)} earlier value{'s'[: len(newest) > 1]}"
         note = f"{found} yet, and the rule compares with {check.last}: not judged"
-        return Judgement(True, check.text.strip(), note)
+        return Judgement(value is not None and not value.is_nan(), check.text.strip(), note)
     total = sum(map(Fraction, newest), Fraction())
     mean = total / check.last
     away = Fraction(check.percent) / 100 * abs(mean)

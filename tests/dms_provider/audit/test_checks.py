@@ -71,7 +71,9 @@ def test_within_by_hand(value: str, earlier: list[str], passed: bool) -> None:
     assert found.passed is passed
 
 
-@pytest.mark.parametrize("check", ["<= 100", "!= 5", "between -1 and 1", "within 20% of last 1"])
+@pytest.mark.parametrize(
+    "check", ["<= 100", "!= 5", "between -1 and 1", "within 20% of last 1", "within 20% of last 2"]
+)
 def test_no_value_is_never_right(check: str) -> None:
     for value in (None, Decimal("NaN")):
         assert not judge(value, parse_check(check), [Decimal(1)]).passed
