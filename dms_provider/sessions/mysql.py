@@ -24,12 +24,12 @@ class MySQLServer(Server):
     """MySQL's family. A second connection stops the statement with ``KILL QUERY``."""
 
     def start(self, connection: Any, limit: float | None) -> SessionStart:
-        _one_statement_at_a_time(connection)
+        notes = _one_statement_at_a_time(connection)
         _speak_utf8(connection)
         run_quietly(connection, "SET autocommit = 1")
         attempt(connection, f"SET SESSION net_write_timeout = {_UNREAD_SECONDS}")
         session_id = int(_answer(connection, "SELECT CONNECTION_ID()"))
-        return SessionStart(session_id, _set_limits(connection, limit))
+        return SessionStart(session_id, notes + _set_limits(connection, limit))
 
     def cancel(self, hook: Any, connection: Any, session_id: Any) -> None:
         with closing(hook.get_conn()) as second, closing(second.cursor()) as cursor:
@@ -66,15 +66,24 @@ def _is_mysqlclient(connection: Any) -> bool:
     return hasattr(connection, "set_server_option")
 
 
-def _one_statement_at_a_time(connection: Any) -> None:
-    """Make the server refuse a text of more than one statement: both drivers allow that by default."""
-    if _is_mysqlclient(connection):
-        connection.set_server_option(_MULTI_STATEMENTS_OFF)
-    else:
+def _one_statement_at_a_time(connection: Any) -> tuple[str, ...]:
+    """Make the server refuse a text of more than one statement: both drivers allow that by default.
+
+    :return: empty, or one note for the log: not everything that speaks the protocol knows this command
+    """
+    if not _is_mysqlclient(connection):
         from mysql.connector.constants import ClientFlag
 
         connection.set_client_flags([-ClientFlag.MULTI_STATEMENTS])
         connection.reconnect()
+        return ()
+    try:
+        connection.set_server_option(_MULTI_STATEMENTS_OFF)
+    except Exception as error:
+        if not is_driver_error(error) or error.args[0] in _ERRORS_OF_THE_CLIENT:
+            raise
+        return (f"the server does not turn off texts of more than one statement: {error.args[-1]}",)
+    return ()
 
 
 def _speak_utf8(connection: Any) -> None:

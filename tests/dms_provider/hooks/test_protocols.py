@@ -7,7 +7,7 @@ import json
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import closing
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 from urllib.parse import quote
@@ -142,22 +142,31 @@ def test_a_kill_reaches_the_server(database: Database, node: Callable[[str], SQL
     assert [type(error) for error in ended] == [SessionStopped]
 
 
-def test_functions_of_oracle(postgres_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    with closing(postgres_server.connect(autocommit=True)) as connection:
-        try:
-            connection.execute("CREATE EXTENSION IF NOT EXISTS orafce")
-        except Exception as error:
-            pytest.skip(
-                f"PostgreSQL has no functions of Oracle here: apt-get install postgresql-15-orafce ({error})"
-            )
-    extra = {**EXTRA, "options": "-c search_path=oracle,public,pg_catalog"}
-    connection_record = record("polardb_oracle", postgres_server, extra=extra)
-    monkeypatch.setenv("AIRFLOW_CONN_SOURCE", json.dumps(connection_record))
-    query = (
-        "SELECT nvl(NULL::text, 'east') || decode(2, 1, 'a', 2, 'b') FROM dual WHERE sysdate() IS NOT NULL"
-    )
-    outcome = run(assignment(query))
-    assert outcome.outputs["x"].elements == ("eastb",)
+class WithoutSetOption:
+    """A hook for a server that knows no ``COM_SET_OPTION``; the error is MySQL's for unknown commands."""
+
+    def __init__(self, hook: Any) -> None:
+        self._hook = hook
+
+    def get_conn(self) -> Any:
+        connection = self._hook.get_conn()
+
+        class Refusing(type(connection)):  # type: ignore[misc]  # the driver's own class, not known before
+            def set_server_option(self, option: int) -> None:
+                raise self.OperationalError(1047, "Unknown command")
+
+        connection.__class__ = Refusing
+        return connection
+
+
+@pytest.mark.parametrize("database", ["analyticdb_mysql"], indirect=True)
+def test_a_server_that_does_not_know_a_command_of_the_protocol(database: Database) -> None:
+    source = database.source()
+    with Session(replace(source, hook=WithoutSetOption(source.hook))) as session:
+        assert session.notes == (
+            "the server does not turn off texts of more than one statement: Unknown command",
+        )
+        assert session.first_row("SELECT 1") == (1,)
 
 
 def test_a_uri_takes_hyphens_for_underscores(
