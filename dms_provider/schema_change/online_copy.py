@@ -32,6 +32,8 @@ _CLEANING_SECONDS_WHEN_STOPPED: Final = 3.5
 _COUNTS: Final = 5
 _ROWS_IN_ONE_PART: Final = 4000
 """The program copies a table of an estimate of no more rows in one part."""
+_ESTIMATES: Final = 4
+_ESTIMATE: Final = re.compile(r"Copying approximately (\d+) rows")
 _SIMPLE_NAME: Final = re.compile(r"[^\x00-\x1f`\"'\\,;:=%./]+")
 _LOOK_SECONDS: Final = 15.0
 _OF_NO_INTEREST: Final = re.compile(
@@ -39,6 +41,10 @@ _OF_NO_INTEREST: Final = re.compile(
     r"|No slaves|Not checking slave|Not dropping|DROP (?:TRIGGER|TABLE) IF|Successfully alt|\(in cleanup\)"
 )
 """Its settings, replicas that it is not to look for, and what it leaves for us to do."""
+
+
+class _TakenForSmall(Exception):
+    """The program is about to copy many rows at once."""
 
 
 class OnlineCopy:
@@ -55,6 +61,7 @@ class OnlineCopy:
         self._log = place.log
         self._waits_for_lock = False
         self._next_look = 0.0
+        self._is_large = False
 
     def run(self) -> None:
         """Change the table.
@@ -73,9 +80,8 @@ class OnlineCopy:
         with self._alone():
             remove_leftovers(self._place, self._table, seconds=_CLEANING_SECONDS)
             self._session.execute(f"SET SESSION lock_wait_timeout = {WAIT_SECONDS}")
-            self._freshen_estimate()
             try:
-                self._fill(program)
+                self._fill_in_parts(program)
                 self._compare()
                 self._take_its_place()
             except BaseException:
@@ -97,10 +103,24 @@ class OnlineCopy:
             if self._session.usable:
                 self._session.row("SELECT RELEASE_LOCK(%s)", (name,))
 
-    def _freshen_estimate(self) -> None:
-        """Let the server count a table that it takes for small: it would be copied in one part."""
-        if self._table.is_larger_than_estimated(self._session, _ROWS_IN_ONE_PART):
-            self._locked(f"ANALYZE TABLE {self._table.sql}")
+    def _fill_in_parts(self, path: str) -> None:
+        """Copy the table; one that the server takes for small would be copied in one part, under locks."""
+        self._is_large = self._table.has_more_rows_than(self._session, _ROWS_IN_ONE_PART)
+        for _ in range(_ESTIMATES if self._is_large else 1):
+            if self._is_large:
+                self._locked(f"ANALYZE TABLE {self._table.sql}")
+            try:
+                self._fill(path)
+            except _TakenForSmall:
+                self._log.info("The server's estimate of rows is far too low; it counts again")
+            else:
+                return
+            remove_leftovers(self._place, self._table, seconds=_CLEANING_SECONDS)
+            self._session.execute(f"SET SESSION lock_wait_timeout = {WAIT_SECONDS}")
+        raise SchemaChangeError(
+            f"the server takes {self._table} for small, so that {PROGRAM} would copy it at once, under locks;"
+            " run ANALYZE TABLE when it is not being written to"
+        )
 
     def _fill(self, path: str) -> None:
         """Let the program copy the table, and leave the copy and its triggers there."""
@@ -168,6 +188,8 @@ class OnlineCopy:
             self._waits_for_lock and "triggers" not in line
         )
         self._log.info("%s: %s", PROGRAM, self._place.source.redactor.redact(line))
+        if self._is_large and (found := _ESTIMATE.search(line)) and int(found[1]) <= _ROWS_IN_ONE_PART:
+            raise _TakenForSmall
 
     def _while_waiting(self) -> None:
         """Look after the session, which holds the lock of who copies; say who keeps the program waiting."""
