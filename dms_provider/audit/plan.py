@@ -250,8 +250,8 @@ class AuditPlan:
         rules = sum(1 for found in wanted if found)
         source = joined((f"FROM {self._table}", "\n" if self._where else "", *self._with_where()))
         aggregates = self.dialect.aggregates
-        if apart and aggregates.distinct_by_sets:
-            return Scan(_counted_by_sets(parts, source, aggregates), tuple(parts), rules)
+        if apart and aggregates.distinct_by_groups:
+            return Scan(_counted_by_groups(parts, source, aggregates), tuple(parts), rules)
         text: list[str | DataReference] = ["SELECT "]
         for number, part in enumerate(parts):
             text.append(",\n  " if number else "")
@@ -259,20 +259,18 @@ class AuditPlan:
         return Scan(joined((*text, "\n", *source)), tuple(parts), rules)
 
 
-def _counted_by_sets(parts: Sequence[Part], source: Text, aggregates: Aggregates) -> Text:
-    """Return a query that counts distinct values of several columns in one pass.
-
-    A row of the set of one column has NULL in all others, so that counting sorts the sets out.
-    """
-    columns = list(dict.fromkeys(part.column for part in parts))
-    names = {column: f"v{number}" for number, column in enumerate(columns)}
-    counts = ", ".join(
-        f"{aggregates.count}({names[part.column]})"
-        if part.name == "distinct"
-        else f"SUM(CASE WHEN {names[part.column]} IS NOT NULL THEN n END)"
-        for part in parts
-    )
-    named = ", ".join(f"{column} AS {name}" for column, name in names.items())
-    sets = ", ".join(f"({column})" for column in columns)
-    inner = f"SELECT {named}, {aggregates.count}(*) AS n\n"
-    return joined((f"SELECT {counts}\nFROM (\n{inner}", *source, f"\nGROUP BY GROUPING SETS ({sets})\n) v"))
+def _counted_by_groups(parts: Sequence[Part], source: Text, aggregates: Aggregates) -> Text:
+    """Return a statement that groups the rows by each column for itself, and counts the groups."""
+    columns = {column: f"c{number}" for number, column in enumerate(dict.fromkeys(p.column for p in parts))}
+    wanted = {"distinct": "different", "filled_beside": "filled"}
+    selected = ", ".join(f"{columns[part.column]}.{wanted[part.name]}" for part in parts)
+    text: list[str | DataReference] = [f"SELECT {selected}\nFROM "]
+    for column, name in columns.items():
+        text += [
+            "" if name == "c0" else "CROSS JOIN ",
+            f"(SELECT {aggregates.count}(v) AS different, SUM(CASE WHEN v IS NOT NULL THEN n END) AS filled"
+            f" FROM (\nSELECT {column} AS v, {aggregates.count}(*) AS n\n",
+            *source,
+            f"\nGROUP BY {column}\n) g) {name}\n",
+        ]
+    return joined(text)

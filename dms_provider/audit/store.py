@@ -22,7 +22,7 @@ CONTENT_TYPES: Mapping[str, str] = {
 }
 """Ending of each file of a report, in the order of writing."""
 
-_UNSAFE = re.compile(r"[^A-Za-z0-9_.+-]+")
+_UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
 _LONGEST = 80
 
 

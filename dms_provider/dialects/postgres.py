@@ -86,6 +86,6 @@ POSTGRES: Final = Dialect(
     nests_code=_nests_code,
     offsets_in_times=True,
     aggregates=Aggregates(
-        length="LENGTH(CAST({c} AS text))", match="CAST({c} AS text) ~ {x}", distinct_by_sets=True
+        length="LENGTH(CAST({c} AS text))", match="CAST({c} AS text) ~ {x}", distinct_by_groups=True
     ),
 )

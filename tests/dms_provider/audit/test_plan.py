@@ -137,12 +137,16 @@ def test_rules_share_what_is_counted() -> None:
     assert len(texts(plan("mysql", rule("avg", "a"), rule("avg", "b")))) == 1
 
 
-def test_distinct_values_on_postgres_are_counted_in_one_pass() -> None:
-    (text,) = texts(plan("postgres", rule("distinct_count", "a"), rule("unique_rate", "b")))
-    assert text == (
-        "SELECT COUNT(v0), COUNT(v1), SUM(CASE WHEN v1 IS NOT NULL THEN n END)\nFROM (\n"
-        'SELECT "a" AS v0, "b" AS v1, COUNT(*) AS n\nFROM "t"\nGROUP BY GROUPING SETS (("a"), ("b"))\n) v'
+def test_distinct_values_on_postgres_are_groups_of_rows() -> None:
+    made = plan("postgres", rule("distinct_count", "a"), rule("unique_rate", "b"), where="d > 1")
+    of_a, of_b = (
+        "(SELECT COUNT(v) AS different, SUM(CASE WHEN v IS NOT NULL THEN n END) AS filled FROM (\n"
+        f'SELECT "{column}" AS v, COUNT(*) AS n\nFROM "t"\nWHERE (\nd > 1\n)\nGROUP BY "{column}"\n) g)'
+        for column in "ab"
     )
+    assert texts(made) == [
+        f"SELECT c0.different, c1.different, c1.filled\nFROM {of_a} c0\nCROSS JOIN {of_b} c1\n"
+    ]
 
 
 @pytest.mark.parametrize("name", ["a b", "select", 'a"b', "a`b", "a]b", "{x}", "{c}", "a{most}"])
