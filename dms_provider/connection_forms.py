@@ -141,7 +141,7 @@ FORMS: Final[Mapping[str, ConnectionForm]] = {
             **OWNERS,
             "hints": {
                 "label": "Settings",
-                "description": "Go with every statement, as SET would set them: an object of names and values.",
+                "description": "Go with every statement, as SET would set them: names and values.",
                 "schema": {"type": ["object", "null"]},
             },
             "tunnel_endpoint": text_field(
