@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from airflow.providers_manager import ProvidersManager
 from airflow.serialization.serialized_objects import DagSerialization
 
 from dag_factory.builder import build_dag
@@ -79,6 +80,7 @@ def test_every_word_reaches_the_operator(spec: Path) -> None:
     json.dumps(stored)
     (task,) = [task["__var"] for task in stored["dag"]["tasks"] if task["__var"]["task_id"] == "quality"]
     assert task["_operator_extra_links"] == {"Audit report": "_link_AuditReportLink"}
+    assert "dms_provider.operators.links.AuditReportLink" in ProvidersManager().extra_links_class_names
 
 
 def preview(spec: Path, capsys: pytest.CaptureFixture[str], dialect: str) -> dict[str, object]:

@@ -13,13 +13,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from dms_provider.audit import store
 from dms_provider.audit.checks import Judgement
 from dms_provider.audit.findings import Finding, Sample
 from dms_provider.audit.page import page
 from dms_provider.audit.plot import plot
 from dms_provider.audit.report import Report
 from dms_provider.audit.store import ReportNotWritten, link, report_name, write_report
+from tests.doubles.oss import ObjectStorage
 
 NOW = datetime(2023, 8, 3, 11, tzinfo=ZoneInfo("Asia/Shanghai"))
 HOSTILE = (
@@ -208,21 +208,18 @@ def test_a_relative_folder_is_below_airflows_home(tmp_path: Path, monkeypatch: p
 
 
 def test_reports_go_to_object_storage(monkeypatch: pytest.MonkeyPatch) -> None:
-    from dms_provider.hooks import oss
-
-    written: list[tuple[str, bytes, str, str]] = []
-
-    def write_object(address: str, content: bytes, *, content_type: str, owner: str) -> None:
-        written.append((address, content, content_type, owner))
-
-    monkeypatch.setattr(oss, "write_object", write_object)
-    place = write_report(
-        "oss://archive/reports/quality/", "f/n/r", {".json": b"{}", ".html": b"<p>"}, owner="alice"
-    )
-    assert place == link(place) == "oss://archive/reports/quality/f/n/r.html"
-    assert written == [
-        ("oss://archive/reports/quality/f/n/r.json", b"{}", "application/json", "alice"),
-        (place, b"<p>", store.CONTENT_TYPES[".html"], "alice"),
-    ]
-    with pytest.raises(ReportNotWritten, match="no address"):
-        write_report("oss://archive", "r", {".json": b"{}", ".html": b""}, owner="alice")
+    with ObjectStorage() as running:
+        running.buckets["reports"] = {}
+        monkeypatch.setenv("AIRFLOW_CONN_ARCHIVE", json.dumps(running.connection()))
+        for content in (b"old", b"<p>"):
+            files = {".json": b"{}", ".html": content}
+            place = write_report("oss://archive/reports/quality/", "f/n/r", files, owner="alice")
+        assert place == link(place) == "oss://archive/reports/quality/f/n/r.html"
+        written = {key: (found.data, found.content_type) for key, found in running.buckets["reports"].items()}
+        assert written == {
+            "quality/f/n/r.json": (b"{}", "application/json"),
+            "quality/f/n/r.html": (b"<p>", "text/html; charset=utf-8"),
+        }
+        for wrong in ("oss://archive", "oss://nobody/reports/x", "oss://archive/nowhere/x"):
+            with pytest.raises(ReportNotWritten, match="the report could not be written: "):
+                write_report(wrong, "r", files, owner="alice")
