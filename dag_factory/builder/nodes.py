@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from dag_factory.diagnostics import Path, Problem, SpecError
-
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
 
-    from dag_factory.spec import Node
     from dag_factory.spec.nodes.audit import Audit
     from dag_factory.spec.nodes.conditional_branch import ConditionalBranch
     from dag_factory.spec.nodes.dependency_check import DependencyCheck
@@ -147,26 +144,3 @@ WORK: Mapping[str, Callable[[Any, str | None], Work]] = {
     "audit": _audit,
 }
 """Node type -> what makes its operator of a node's model and the text of the file that it names."""
-
-
-def check_types(nodes: Mapping[str, Node], file: str, text: str) -> None:
-    """Check that there is an operator for each node.
-
-    :param nodes: node id -> node
-    :param file: the spec as problems name it
-    :param text: the spec
-    :raises SpecError: with each node that no operator can do the work of yet
-    """
-    missing: list[tuple[Path, str]] = []
-    for node_id, node in nodes.items():
-        if node.type not in WORK:
-            missing.append(
-                (("nodes", node_id, "type"), f"nodes of type {node.type} cannot be run by this version yet")
-            )
-    if missing:
-        from dag_factory.source import read_document
-
-        document = read_document(text.encode(), file)
-        raise SpecError(
-            Problem(file, *document.position(path), "not-supported", message) for path, message in missing
-        )

@@ -11,7 +11,6 @@ from pathlib import Path
 from airflow.sdk import DAG, get_parsing_context
 
 from dag_factory.builder import build_dag
-from dag_factory.builder.nodes import check_types
 from dag_factory.diagnostics import SpecError
 from dag_factory.discovery.files import find_specs, is_draft
 from dag_factory.discovery.flows import FoundFlow, read_flows, unexpected
@@ -102,7 +101,6 @@ def _built(
     fail: Callable[[FoundFlow, SpecError], None],
 ) -> DAG | None:
     try:
-        check_types(flow.validated.flow.nodes, flow.spec, flow.validated.text)
         return build_dag(flow.validated, draft=is_draft(flow.spec))
     except SpecError as error:
         refuse(flow.spec, error)

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from dag_factory.builder.nodes import check_types
 from dag_factory.diagnostics import SpecError
 from dag_factory.discovery.failures import Failure
 from dag_factory.discovery.files import UNSETTLED, Stamp, find_specs, is_unchanged, stamp
@@ -149,7 +148,6 @@ def _read(folder: Path, spec: str, before: Survey) -> Entry:
     own = {str(path): stamp(path)}
     try:
         flow = read_flow(folder, spec)
-        check_types(flow.validated.flow.nodes, spec, flow.validated.text)
     except SpecError as error:
         problems = tuple(str(problem) for problem in error.problems if problem.severity == "error")
         if _names_files(path):

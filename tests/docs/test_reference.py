@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from dag_factory.builder.dag import MAX_ACTIVE_RUNS
-from dag_factory.builder.nodes import WORK
 from dag_factory.checks.files import MAX_FILE_BYTES
 from dag_factory.source.reader import MAX_DEPTH
 from dag_factory.source.text import MAX_BYTES
@@ -160,13 +159,6 @@ def test_the_default_time_outs_of_the_node_types() -> None:
     (table,) = tables_with(DAG_FACTORY, "node type", "default of `timeout`")
     assert {row[0]: row[1] for row in table.rows} == {
         node_type: found["timeout"] for node_type, found in NODES.items()
-    }
-
-
-def test_which_node_types_can_be_run() -> None:
-    (table,) = tables_with(DAG_FACTORY, "node type", "read and checked", "can be run")
-    assert {row[0]: row[2] for row in table.rows} == {
-        node_type: "yes" if node_type in WORK else "no" for node_type in NODE_TYPES
     }
 
 

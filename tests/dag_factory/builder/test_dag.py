@@ -16,6 +16,8 @@ from airflow.serialization.serialized_objects import DagSerialization
 from airflow.utils.trigger_rule import TriggerRule
 
 from dag_factory.builder import build_dag
+from dag_factory.builder.nodes import WORK
+from dag_factory.spec.nodes import NODE_TYPES
 from dag_factory.validation import validate_file
 from dms_provider.operators.outputs import Output
 from dms_provider.policies.rules import FlowPolicies
@@ -45,6 +47,10 @@ def test_dag(dag: DAG) -> None:
         "error_handling:complete_unrelated_tasks",
         "concurrency:parallel_mode_1",
     }
+
+
+def test_each_node_type_has_an_operator() -> None:
+    assert WORK.keys() == NODE_TYPES.keys()
 
 
 def test_documentation(dag: DAG, spec: Path) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from dag_factory import FlowBundle
-from dag_factory.builder import nodes
 from dag_factory.discovery.layout import loader_of
 from tests.dag_factory.discovery.conftest import GOOD, Workplace
 
@@ -164,18 +163,6 @@ def test_a_broken_spec_keeps_its_id(workplace: Workplace) -> None:
     Workplace.settle(old)
     workplace.good("new.flow.yaml", "flow", number=2)
     assert set(workplace.errors()) == {"new.flow.yaml.py", "old.flow.yaml.py"}
-
-
-def test_a_node_type_without_operator_is_one_line(
-    workplace: Workplace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    known = {name: work for name, work in nodes.WORK.items() if name != "dependency_check"}
-    monkeypatch.setattr(nodes, "WORK", known)
-    text = GOOD.format(id="flow", number=1) + "  wait: {type: dependency_check, flow: other}\n"
-    workplace.write("flow.flow.yaml", text)
-    error = workplace.errors()["flow.flow.yaml.py"]
-    assert "flow.flow.yaml:6:16: not-supported" in error
-    assert "dependency_check" in error
 
 
 def test_ignore_rules_are_those_of_airflow(workplace: Workplace) -> None:
