@@ -45,7 +45,7 @@ from dms_provider.unload.csv import UnwritableCell, header_line, lines
         (timedelta(days=2, hours=3, microseconds=5), "51:00:00.000005"),
         (-timedelta(minutes=1, microseconds=1), "-00:01:00.000001"),
         (b"\x00\xff", "00ff"),
-        (memoryview(b"A"), "41"),
+        pytest.param(memoryview(b"A"), "41", id="memoryview"),
         ([1, "二", None], '"[1, ""二"", null]"'),
         ({"d": Decimal("1.10")}, '"{""d"": ""1.10""}"'),
         (uuid.UUID(int=1), "00000000-0000-0000-0000-000000000001"),
