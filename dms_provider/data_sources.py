@@ -24,6 +24,8 @@ class DataSource:
     :param dialect: ``module:name`` in :mod:`dms_provider.dialects`; ``None`` for what is no SQL database
     :param server: ``module:class`` in :mod:`dms_provider.sessions`; ``None`` where no node can run SQL
     :param server_options: arguments of that class
+    :param lock_free: ``module:class`` in :mod:`dms_provider.schema_change`; ``None`` where tables are not
+        changed lock-free
     :param form: key of :data:`dms_provider.connection_forms.FORMS`; ``None`` where the connection type and
         its form are another provider's
     """

@@ -140,7 +140,7 @@ WORK: Mapping[str, Callable[[Any, str | None], Work]] = {
     "conditional_branch": _conditional_branch,
     "ecs_remote_command": _ecs_remote_command,
     "table_time_check": _table_time_check,
-    "dependency_check": _dependency_check,
     "audit": _audit,
+    "dependency_check": _dependency_check,
 }
 """Node type -> what makes its operator of a node's model and the text of the file that it names."""

@@ -62,11 +62,8 @@ class NodePreview:
         """Return the node's type with what it would execute, and with ``error`` if it would fail."""
         node = self._validated.flow.nodes[node_id]
         shown: dict[str, Any] = {"type": node.type}
-        show = _SHOWN.get(node.type)
         try:
-            if show is None:
-                raise _NodeFails(f"nodes of type {node.type} cannot be executed by this version")
-            show(self, node_id, node, shown)
+            _SHOWN[node.type](self, node_id, node, shown)
         except (_NodeFails, PatternError) as error:
             shown["error"] = str(error)
         return shown
@@ -254,7 +251,7 @@ _SHOWN: dict[str, Callable[[NodePreview, str, Any, dict[str, Any]], None]] = {
     "conditional_branch": NodePreview._show_condition,
     "ecs_remote_command": NodePreview._show_script,
     "table_time_check": NodePreview._show_look,
-    "dependency_check": NodePreview._show_dependency,
     "audit": NodePreview._show_audit,
+    "dependency_check": NodePreview._show_dependency,
 }
-"""Node type -> what adds to a node's preview. A type that is not here has no operator yet."""
+"""Node type -> what adds to a node's preview."""

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dms_provider.cloud_assistant.client import CloudAssistant, CloudAssistantError
 from dms_provider.cloud_assistant.results import all_ended
 
-FIRST_INTERVAL = 2.0
 LONGEST_INTERVAL = 30.0
 """Seconds between two questions for the results."""
 _STOP_INTERVALS = (0.2, 0.5, 1.0, 2.0)

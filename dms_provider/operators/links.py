@@ -30,8 +30,9 @@ class AuditReportLink(BaseOperatorLink):
         from airflow.providers.common.compat.sdk import XCom, conf
 
         from dms_provider.audit.store import link
+        from dms_provider.operators.audit import AUDIT_XCOM_KEY
 
-        summary = XCom.get_value(key="dms_audit", ti_key=ti_key)
+        summary = XCom.get_value(key=AUDIT_XCOM_KEY, ti_key=ti_key)
         location = summary.get("report") if isinstance(summary, Mapping) else None
         report_url = conf.get("dms", "report_url", fallback=None)
         return link(location, report_url) if isinstance(location, str) else ""

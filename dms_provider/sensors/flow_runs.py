@@ -113,10 +113,6 @@ class FlowRuns:
         return known is not None and known[0] >= oldest
 
 
-def _states_of(flow: str, node: str | None, run_ids: Collection[str]) -> dict[str, Found]:
-    return _of_runs(flow, run_ids) if node is None else _of_node(flow, node, run_ids)
-
-
 def _of_runs(flow: str, run_ids: Collection[str]) -> dict[str, Found]:
     found: dict[str, Found] = {}
     left = sorted(run_ids)

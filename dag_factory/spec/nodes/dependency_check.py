@@ -65,9 +65,3 @@ class DependencyCheck(Node):
     first_run: Literal["wait", "pass"] = Field("wait", description="What holds where there never was a run.")
     on_failed: Literal["wait", "fail"] = Field("wait", description="What happens when the run failed.")
     timeout: PositiveDuration = Field(timedelta(hours=12), description="Limit of one try's waiting.")
-
-    @property
-    def last(self) -> timedelta | None:
-        """The length of a window ``last_N_hours`` or ``last_N_days``, else ``None``."""
-        match = _LAST.fullmatch(self.window or "")
-        return timedelta(**{match[2]: int(match[1])}) if match else None
