@@ -162,7 +162,7 @@ FORMS: Final[Mapping[str, ConnectionForm]] = {
     "alibaba_cloud": ConnectionForm(
         {
             **OWNERS,
-            "region": text_field("Region", "Of the instances, where a node names none."),
+            "region": text_field("Region", "For the test of the connection; a node names its own."),
             "endpoint": text_field("Endpoint", "Host of the ECS API, if not the region's public one."),
             "security_token": text_field("Security token", "Of a temporary access key.", format="password"),
             "protocol": text_field("Protocol", "https, unless for a test.", enum=["https", "http"]),
