@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseHook
 
 from dms_provider.cloud_assistant.client import CloudAssistant, CloudAssistantError
+from dms_provider.data_sources import DATA_SOURCES
 from dms_provider.sessions.redaction import Redactor
 from dms_provider.sessions.source import SourceError, find_connection
 
@@ -36,7 +37,7 @@ class AlibabaCloudHook(BaseHook):
     conn_name_attr = "alibaba_cloud_conn_id"
     default_conn_name = "alibaba_cloud_default"
     conn_type = "alibaba_cloud"
-    hook_name = "Alibaba Cloud"
+    hook_name = DATA_SOURCES["alibaba_cloud"].label
 
     def __init__(
         self,

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from airflow.sdk import BaseHook
 
+from dms_provider.data_sources import DATA_SOURCES
 from dms_provider.hooks.oss_address import OSSAddress, parse_address
 from dms_provider.sessions.redaction import Redactor
 from dms_provider.sessions.source import SourceError, find_connection
@@ -62,7 +63,7 @@ class OSSHook(BaseHook):
     conn_name_attr = "oss_conn_id"
     default_conn_name = "oss_default"
     conn_type = "oss"
-    hook_name = "Alibaba Cloud OSS"
+    hook_name = DATA_SOURCES["oss"].label
 
     def __init__(self, oss_conn_id: str = default_conn_name, *, owner: str | None = None) -> None:
         super().__init__()

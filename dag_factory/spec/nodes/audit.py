@@ -76,11 +76,6 @@ class Rule(RelatedKeys):
         None, description="What a broken rule does; default: the node's severity."
     )
 
-    @property
-    def label(self) -> str:
-        """What the rule is called: its name, or what it computes."""
-        return self.name or " ".join(part for part in (self.metric, self.column) if part) or "sql"
-
     @classmethod
     def contradictions(cls, given: dict[str, Any]) -> Iterator[Contradiction]:
         metric = given.get("metric")
