@@ -64,8 +64,8 @@ def test_everything_named_is_there() -> None:
             assert entry["integration-name"] in names
             for module in entry["python-modules"]:
                 importlib.import_module(module)
-    for function in info["cli"]:
-        module, _, name = function.rpartition(".")
+    for path in [*info["cli"], *info["extra-links"]]:
+        module, _, name = path.rpartition(".")
         assert callable(getattr(importlib.import_module(module), name))
 
 

@@ -19,7 +19,7 @@ OPERATIONS: tuple[Command, ...] = (
             argument(
                 "--dry-run",
                 action="store_true",
-                help="execute nothing: variables and statements are logged, and the run is a success",
+                help="execute nothing, and log what would be; what could not run fails",
             ),
             argument(
                 "--business-time",

@@ -13,8 +13,9 @@ from pydantic import Field, PlainValidator, WithJsonSchema
 
 from dag_factory.spec.model import Contradiction, Maybe, RelatedKeys, one_of
 from dag_factory.spec.nodes.common import Node, Texts
-from dag_factory.spec.nodes.rule_checks import Check, parse_check
+from dag_factory.spec.nodes.rule_checks import parse_check
 from dag_factory.spec.scalars import ConnectionId, FileOrOss, PositiveDuration, Something, Text
+from dms_provider.audit.checks import Check
 
 if TYPE_CHECKING:
     from dms_provider.audit.rules import AuditRule

@@ -12,8 +12,6 @@ from dag_factory.spec.scalars import need_text
 from dms_provider.audit import checks
 from dms_provider.audit.checks import Between, Check, Comparison, WithinRecent, WrongCheck
 
-__all__ = ["Between", "Check", "Comparison", "WithinRecent", "parse_check"]
-
 
 def parse_check(value: Any) -> Check:
     """Return what a ``check`` means.
