@@ -34,6 +34,11 @@ _ROWS_IN_ONE_PART: Final = 4000
 """The program copies a table of an estimate of no more rows in one part."""
 _ESTIMATES: Final = 4
 _ESTIMATE: Final = re.compile(r"Copying approximately (\d+) rows")
+_READING: Final = frozenset(
+    {"ANSI_QUOTES", "NO_BACKSLASH_ESCAPES", "HIGH_NOT_PRECEDENCE", "IGNORE_SPACE", "PIPES_AS_CONCAT"}
+    | {"REAL_AS_FLOAT", "MSSQL", "ORACLE"}
+)
+"""Words of ``sql_mode`` on which it depends what a statement means."""
 _SIMPLE_NAME: Final = re.compile(r"[^\x00-\x1f`\"'\\,;:=%./]+")
 _LOOK_SECONDS: Final = 15.0
 _OF_NO_INTEREST: Final = re.compile(
@@ -77,6 +82,7 @@ class OnlineCopy:
         for name in (self._table.database, self._table.name):
             if not _SIMPLE_NAME.fullmatch(name):
                 raise SchemaChangeError(f"{PROGRAM} cannot be given the name {name!r}; rename it, or {OFF}")
+        self._refuse_another_reading()
         with self._alone():
             remove_leftovers(self._place, self._table, seconds=_CLEANING_SECONDS)
             self._session.execute(f"SET SESSION lock_wait_timeout = {WAIT_SECONDS}")
@@ -88,6 +94,19 @@ class OnlineCopy:
                 self._clean_up()
                 raise
             self._drop_replaced()
+
+    def _refuse_another_reading(self) -> None:
+        """Refuse a change that the program, in a session of its own, would read as another one.
+
+        :raises SchemaChangeError: it would
+        """
+        with Session(self._place.source) as new:
+            changed = sorted(_reading(self._session) ^ _reading(new))
+        if changed:
+            raise SchemaChangeError(
+                f"this session has its own sql_mode ({', '.join(changed)}), under which {PROGRAM} would read"
+                f" the statement differently; give sql_mode its former value before it, or {OFF}"
+            )
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -265,3 +284,8 @@ class OnlineCopy:
                 )
         except (SchemaChangeError, DatabaseError) as error:
             self._log.error("Could not clean up beside %s: %s", self._table, error)
+
+
+def _reading(session: Session) -> frozenset[str]:
+    (words,) = session.first_row("SELECT @@SESSION.sql_mode")
+    return _READING.intersection(str(words).upper().split(","))

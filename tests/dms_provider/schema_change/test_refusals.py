@@ -47,6 +47,19 @@ def test_a_copy_that_would_lose_something_does_not_become_the_table(book: Book) 
 
 
 @needs_program
+@on_mysql_and_mariadb
+def test_a_statement_that_the_program_would_read_differently(book: Book) -> None:
+    modes = "SET SESSION sql_mode = CONCAT(@@sql_mode, ',NO_BACKSLASH_ESCAPES')"
+    # One comment in this mode; a comment and a second change in the program's.
+    change = r"ALTER TABLE book MODIFY n bigint NOT NULL COMMENT '\'', ADD COLUMN evil int -- '"
+    assert "its own sql_mode (NO_BACKSLASH_ESCAPES), under which" in refusal(book, f"{modes}; {change}")
+    assert book.type_of("n") == "int"
+    assert book.rows("SELECT * FROM book WHERE id = 1") == [(1, 7, "first")]
+    book.change("SET SESSION sql_mode = CONCAT(@@sql_mode, ',NO_ZERO_IN_DATE'); " + WIDER)
+    assert book.type_of("n") == "bigint"
+
+
+@needs_program
 @on_mariadb
 def test_what_the_program_refuses_is_told(book: Book) -> None:
     book.rows("DROP TABLE IF EXISTS child")
