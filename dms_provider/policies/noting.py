@@ -169,6 +169,7 @@ def _with_all(
             timezone=facts.timezone,
             schedule=facts.schedule,
             exists=facts.exists,
+            is_flow=facts.is_flow if facts.exists else noted.is_flow,
             version=facts.version,
         )  # fmt: skip
     lifetime = 2 * int((dag.dagrun_timeout or _LONGEST_RUN).total_seconds())

@@ -166,10 +166,14 @@ def test_a_schedule_that_was_edited_is_known_to_the_next_that_asks(stage: Stage)
         assert found.schedule.summary.startswith(f"every day {at}")
 
 
-def test_dags_that_are_no_flows(stage: Stage) -> None:
+@pytest.mark.parametrize("is_known", [True, False])
+def test_dags_that_are_no_flows(stage: Stage, is_known: bool) -> None:
     from airflow.providers.standard.operators.empty import EmptyOperator
 
     other = stage.name("plain")
+    if not is_known:
+        scheduled(stage, asking(stage, other, "early"), "asks")
+        stage.start()
     with DAG(
         other,
         schedule=CronTriggerTimetable("0 2 * * *", timezone="Asia/Shanghai"),
@@ -179,10 +183,13 @@ def test_dags_that_are_no_flows(stage: Stage) -> None:
     dag.relative_fileloc = "plain.py"
     with create_session(scoped=False) as session:
         stage._write(LazyDeserializedDAG.from_dag(dag), session)
-    scheduled(stage, other, "before")
     flow = asking(stage, other)
+    if is_known:
+        scheduled(stage, other, "before")
     scheduled(stage, flow, "asks")
     stage.start()
+    if not is_known:
+        scheduled(stage, other, "before")
     scheduled(stage, other, "later", SLOT + timedelta(hours=3))
     stage.start()
     found = noted(other)
