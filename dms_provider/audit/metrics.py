@@ -139,6 +139,6 @@ METRICS: Final[Mapping[str, Metric]] = {
     "length_max": Metric(("length_max",), _only),
     "match_rate": Metric(("matching", "filled"), _ratio),
     "in_set_rate": Metric(("in_set", "filled"), _ratio),
-    "freshness": Metric(("max", "now"), _age),
+    "freshness": Metric(("max", "now"), _age, shows_cells=True),
 }
 """Every metric. A rate is of the values that are there, but ``null_rate`` is of all rows."""

@@ -148,6 +148,15 @@ def test_sensitive_columns_are_never_shown(flights: Path) -> None:
     assert (total["value"], total["hidden"]) == (None, True)
 
 
+def test_the_age_of_a_sensitive_cell_tells_the_cell(flights: Path) -> None:
+    with sqlite3.connect(flights / "flights.db") as connection:
+        connection.execute("ALTER TABLE flights ADD COLUMN born text DEFAULT '2001-02-03'")
+    outcome = run(audit(rule("> 0", "freshness", "born"), sensitive=["born"]))
+    (found,) = outcome.result["rules"]
+    assert (found["value"], found["hidden"], found["verdict"]) == (None, True, "passed")
+    assert any("freshness born: hidden, as the column is sensitive" in line for line in outcome.log)
+
+
 def test_earlier_values_make_the_bound(flights: Path) -> None:
     usual = rule("within 20% of last 3", name="usual")
     now = datetime(2023, 8, 3, 3, tzinfo=timezone.utc)
