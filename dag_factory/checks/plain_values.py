@@ -51,7 +51,8 @@ def _texts_below(value: Any, path: Path, passed: set[Path]) -> Iterator[tuple[Pa
     if path in passed or path[-1:] == ("description",):
         return
     if isinstance(value, str):
-        if "${" in value:
+        # A list of one element may be written without brackets.
+        if "${" in value and (*path, 0) not in passed:
             yield path, value
     elif isinstance(value, dict):
         if path[-1:] == ("variables",) and len(path) in (1, 3):

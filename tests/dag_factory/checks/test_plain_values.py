@@ -63,6 +63,8 @@ def test_a_reference_in_a_constant_is_a_warning() -> None:
         " since: '${bizdate}', where: \"d = '${bizdate}'\"}\n",
         NODE + "  e: {type: ecs_remote_command, connection: c, region: r, instance: ['i-${bizdate}'],"
         " script: 'echo ${HOME} ${x:-1}', working_directory: '/${bizdate}', username: 'u${bizdate}'}\n",
+        "description: ${month}\n" + NODE + "  e: {type: ecs_remote_command, connection: c, region: r,"
+        " instance: 'i-${bizdate}', script: ls}\n",
         NODE + "  u: {type: single_instance_sql, database: w, sql: SELECT 1,"
         " unload: {to: 'oss://a/b/${bizdate}.csv'}}\n",
     ],
