@@ -60,9 +60,10 @@ class NewerRows:
     def query(
         self, values: Mapping[str, Value], dialect: Dialect, mode: Mode, *, keep_unknown: bool = False
     ) -> Text:
-        """Return a query of at most one row, the newest; data in it is not yet in its place.
+        """Return a query of at most one row; data in it is not yet in its place.
 
-        The order makes the database begin at the end of an index on the time column.
+        It is the newest where the dialect has an order in such a query, which makes the database begin at the
+        end of an index on the time column.
 
         :param values: of :meth:`names`
         :param mode: of the session that will execute it
