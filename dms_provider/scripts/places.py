@@ -18,16 +18,24 @@ _PLAIN_EXPANSION = re.compile(r"\$\{[!#]?\w+(?:\}|:?[-=+?]|[\#%/^,@])")
 """A ``${ }`` of the shell in which nothing is calculated; an index or an offset would be."""
 _NUMERIC_TEST = re.compile(r"(?<!\S)-(?:eq|ne|lt|le|gt|ge|v|R)(?!\S)")
 _COMMAND_LOOKED_AT = 1000
+_BEGINS = r"""(?:^|[;|&(!{`]|\b(?:then|do|else|elif|if|while|until|time|command|builtin)\b)[ \t]*
+    (?:\w+=\S*[ \t]+)*"""
+_QUOTED = r"""\\.|'[^']*'|"(?:[^"\\]|\\.)*\""""
 _READS_CODE = re.compile(
-    r"""(?:^|[;|&(!{`]|\b(?:then|do|else|elif|if|while|until|command|builtin)\b)[ \t]*
-    (?:let|eval|trap|alias|unset|read|mapfile|readarray|getopts|printf[ \t]+-v
+    rf"""{_BEGINS}(?:let|eval|trap|alias|unset|read|mapfile|readarray|getopts|printf[ \t]+-v
     |(?:test|\[)[ \t](?:.*[ \t])?-[vR]
-    |(?:declare|typeset|local|export|readonly)[ \t]+-\w*[inA]\w*)(?!\S)[^;|&]*\Z
-    | (?<![^\s/;|&(])(?:ba|da|a|k|z)?sh[ \t]+(?:-\S+[ \t]+)*-\w*c[ \t]+\Z
-    | \w\[[^\]\s]*\Z""",
-    re.VERBOSE,
+    |(?:declare|typeset|local|export|readonly)[ \t]+-\w*[inA]\w*)(?!\S)(?:[^;|&'"\\]|{_QUOTED})*\Z
+    | (?<![^\s/;|&(])(?:(?:ba|da|a|k|z)?sh[ \t]+(?:[-+]\S+[ \t]+(?:(?<=[oO][ \t])\w+[ \t]+)?)*
+    |(?:su|runuser)[ \t]+(?:[^\s;|&]+[ \t]+)*)-\w*c[ \t]+(?:--[ \t]+)?(?:[^\s'"\\]|{_QUOTED})*\Z
+    | [\w(\s]\[[^\]\s]*\Z""",
+    re.VERBOSE | re.DOTALL,
 )
 """The beginning of a command that takes what follows for a name, an index, a number or code."""
+_TAKES_A_NAME = re.compile(
+    rf"""{_BEGINS}(?:declare|typeset|local)(?!\S)(?:[^;|&'"\\()]|{_QUOTED})*\s[^\s=]*\Z""",
+    re.VERBOSE | re.DOTALL,
+)
+"""The beginning of a declaration up to a word in which no ``=`` is yet: an index in a name is code."""
 _POWERSHELL_TOKEN = re.compile(r"""`. | @" | @' | \$\( | <\# | ['"()\#\n]""", re.VERBOSE | re.DOTALL)
 
 _CALCULATION = frozenset({"$((", "(("})
@@ -48,7 +56,9 @@ def misplaced(text: str, offsets: Iterable[int], script_type: str) -> list[int]:
 
 def _of_shell(text: str, wanted: Collection[int]) -> frozenset[int]:
     """Return the offsets that are inside double quotes of a shell script, where nothing is code."""
-    accepted: set[int] = set()
+    accepted: dict[int, tuple[int, int]] = {}
+    opened = (0, 0)
+    command = 0
     tests: list[int] = []
     stack: list[str] = []
     heredocs: list[tuple[str, bool]] = []
@@ -58,7 +68,7 @@ def _of_shell(text: str, wanted: Collection[int]) -> frozenset[int]:
         inside = stack[-1] if stack else ""
         if token == "${":
             if start in wanted and '"' in stack and _HOLDS_CODE.isdisjoint(stack):
-                accepted.add(start)
+                accepted[start] = opened
             stack.append(token if _PLAIN_EXPANSION.match(text, start) or start in wanted else "${[")
         elif token == "}":
             if inside in ("${", "${["):
@@ -75,13 +85,16 @@ def _of_shell(text: str, wanted: Collection[int]) -> frozenset[int]:
                 stack.pop()
             elif inside == "[[" and text.startswith("]", position):
                 stack.pop()
-                accepted -= _numeric(text, tests.pop(), position, accepted)
+                for offset in _numeric(text, tests.pop(), position, accepted):
+                    del accepted[offset]
         elif inside == '"':
             if token == '"':
                 stack.pop()
             elif found.group("here"):
                 position = start + 2
         elif token == '"':
+            if '"' not in stack:
+                opened = command, start
             stack.append(token)
         elif token == "'":
             end = text.find("'", position)
@@ -108,9 +121,14 @@ def _of_shell(text: str, wanted: Collection[int]) -> frozenset[int]:
             for delimiter, indented in heredocs:
                 position = _behind_heredoc(text, position, delimiter, indented)
             heredocs.clear()
+            command = position
         elif found.group("here") and inside not in _CALCULATION:
             heredocs.append((found.group("here").strip("'\"\\"), token.startswith("<<-")))
-    return frozenset(offset for offset in accepted if not _follows_what_reads_code(text, offset))
+    return frozenset(
+        offset
+        for offset, (command, quote) in accepted.items()
+        if not _follows_what_reads_code(text, command, quote, offset)
+    )
 
 
 def _numeric(text: str, start: int, end: int, accepted: Iterable[int]) -> set[int]:
@@ -120,9 +138,16 @@ def _numeric(text: str, start: int, end: int, accepted: Iterable[int]) -> set[in
     return {offset for offset in accepted if start < offset < end}
 
 
-def _follows_what_reads_code(text: str, offset: int) -> bool:
-    begin = max(text.rfind("\n", 0, offset) + 1, offset - _COMMAND_LOOKED_AT)
-    return _READS_CODE.search(text[begin:offset].rpartition('"')[0]) is not None
+def _follows_what_reads_code(text: str, command: int, quote: int, offset: int) -> bool:
+    """Return whether a command would read data as code.
+
+    :param command: where its line begins, outside of quotes
+    :param quote: where the double quotes open that the data is in
+    """
+    begin = max(command, quote - _COMMAND_LOOKED_AT)
+    before = text[begin:quote].replace("\\\n", " ")
+    word = text[quote : min(offset, quote + _COMMAND_LOOKED_AT)]
+    return (_READS_CODE.search(before) or _TAKES_A_NAME.search(before + word)) is not None
 
 
 def _behind_heredoc(text: str, position: int, delimiter: str, indented: bool) -> int:
