@@ -16,6 +16,8 @@ from pathlib import Path
 KEPT_AT_EACH_END = 12 * 1024
 """Bytes of output; of more, the middle is dropped, as the agent on an instance does."""
 
+_forking = threading.Lock()
+
 
 @dataclass
 class Execution:
@@ -108,17 +110,19 @@ class Instances:
                 execution.keep(self.windows_output)
                 execution.end("Success", exit_code=0)
                 return
-            file.write_bytes(script)
-            file.chmod(0o755)
-            execution.process = subprocess.Popen(
-                ["sh", "-c", str(file)],
-                cwd=directory,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                env={"PATH": os.environ["PATH"], "INSTANCE": execution.instance},
-            )
+            # A process forked while the file is open for writing would hold it open: "Text file busy".
+            with _forking:
+                file.write_bytes(script)
+                file.chmod(0o755)
+                execution.process = subprocess.Popen(
+                    ["sh", "-c", str(file)],
+                    cwd=directory,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                    env={"PATH": os.environ["PATH"], "INSTANCE": execution.instance},
+                )
             execution.status = "Running"
         try:
             output, _ = execution.process.communicate(timeout=float(parameters.get("Timeout", "60")))
