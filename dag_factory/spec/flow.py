@@ -109,7 +109,7 @@ class Flow(SpecModel):
         Field(Notifications.model_construct(), description="Who is told what.")
     )
     nodes: dict[NodeId, FlowNode] = Field(
-        min_length=1, max_length=MAX_NODES, description="NODE ID: node; their order is the order in the UI."
+        min_length=1, max_length=MAX_NODES, description="NODE ID: node. Ids do not begin with dms__."
     )
 
     @property

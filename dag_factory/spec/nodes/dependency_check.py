@@ -1,4 +1,4 @@
-"""``dependency_check``: waits for another flow, a node of it, or the own flow's previous cycle.
+"""``dependency_check``: waits for another flow, a node of it, or earlier runs of its own flow.
 
 Source: flow-spec, *Node types*; DMS reference 1.9.
 """
@@ -46,10 +46,10 @@ Window = Annotated[
 
 
 class DependencyCheck(Node):
-    """Waits for another flow, a node of it, or the own flow's previous cycle."""
+    """Waits for another flow, a node of it, or earlier runs of its own flow."""
 
     type: Literal["dependency_check"] = Field(
-        description="Waits for another flow, or the own one's previous cycle."
+        description="Waits for runs of another flow, or earlier ones of its own."
     )
     flow: Id = Field(description="Id of the flow that is waited for.", examples=["hourly_load"])
     node: Maybe[Id] = Field(None, description="Node of that flow; default: the whole flow.")
