@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from dms_provider.cloud_assistant.client import CloudAssistant
     from dms_provider.cloud_assistant.command import Command, Try
     from dms_provider.cloud_assistant.record import InvocationRecord, Sent
+    from dms_provider.cloud_assistant.results import InstanceResult
     from dms_provider.hooks.alibaba_cloud import AlibabaCloudHook
     from dms_provider.operators.outputs import ScriptOutput
     from dms_provider.scripts.fill import ScriptType
@@ -62,15 +63,6 @@ class ECSRemoteCommandOperator(ScriptFlowOperator):
     """
 
     ui_color = "#f9ecd6"
-    template_fields: Sequence[str] = (
-        "conn_id",
-        "region",
-        "instances",
-        "script",
-        "script_file",
-        "working_directory",
-        "username",
-    )
     reference_fields: ClassVar[tuple[str, ...]] = (
         "instances",
         "script",
@@ -78,8 +70,8 @@ class ECSRemoteCommandOperator(ScriptFlowOperator):
         "working_directory",
         "username",
     )
+    template_fields: Sequence[str] = ("conn_id", "region", *reference_fields)
     _hook: AlibabaCloudHook | None = None
-    _token: str | None = None
     _sent: Sent | None = None
     _stop: threading.Event | None = None
     _assistants: Sequence[CloudAssistant] = ()
@@ -125,7 +117,9 @@ class ECSRemoteCommandOperator(ScriptFlowOperator):
         :raises EarlierScriptRuns: that of an earlier try may still run
         :raises CloudAssistantError: the ECS API refused a request, or did not answer
         """
+        from dms_provider.cloud_assistant.record import Sent
         from dms_provider.cloud_assistant.starting import TryStarter
+        from dms_provider.cloud_assistant.waiting import wait
 
         begin = time.time()
         of = self._try(context)
@@ -141,8 +135,12 @@ class ECSRemoteCommandOperator(ScriptFlowOperator):
         self._check_told_to_stop()
         starter.stop_earlier(of)
         self._check_told_to_stop()
-        self._token = of.token
-        sent = self._sent = starter.start(command, of, region=self.region, secrets=tuple(sorted(secrets)))
+        self._sent = Sent(of.number, of.token, self.region, command.instances)
+        try:
+            sent = self._sent = starter.start(command, of, region=self.region, secrets=tuple(sorted(secrets)))
+        except Exception as error:
+            self._stop_if_started(error)
+            raise
         self.log.info(
             "Invocation %s in %s on %s; limit %s s",
             sent.invoke_id,
@@ -154,8 +152,8 @@ class ECSRemoteCommandOperator(ScriptFlowOperator):
             self._conclude(context, record, "it was told to stop")
         if self.deferrable:
             self._wait_in_triggerer(sent, begin)
-        self._wait_here(sent)
-        self._conclude(context, record, "it was told to stop" if self._killed else None)
+        problem = wait(self._connect(self.region), sent, self._stop, self.poll_interval)
+        self._conclude(context, record, "it was told to stop" if self._killed else problem)
 
     def resume(self, context: Context, event: Mapping[str, Any]) -> None:
         """End the node as its script has ended.
@@ -164,17 +162,17 @@ class ECSRemoteCommandOperator(ScriptFlowOperator):
         :raises RemoteCommandFailed: it failed, or was stopped because its time was over
         :raises CloudAssistantError: the results could not be had
         """
-        record = self._restore(context, event["invoke_id"])
+        record, _ = self._restore(context, event["invoke_id"])
         self._conclude(context, record, event["problem"])
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Go on after the wait; where Airflow itself ended it, stop the script first."""
         if next_method == TRIGGER_FAIL_REPR:
-            record = self._restore(context)
-            if self._sent is not None and (problem := self._stop_script(_STOP_SECONDS)) is not None:
-                self.log.error("Invocation %s may still run: %s", self._sent.invoke_id, problem)
-            elif self._sent is not None:
-                record.note_end([self._sent])
+            record, sent = self._restore(context)
+            if (problem := self._stop_script(_STOP_SECONDS)) is not None:
+                self.log.error("Invocation %s may still run: %s", sent.invoke_id, problem)
+            else:
+                record.note_end([sent])
         return super().resume_execution(next_method, next_kwargs, context)
 
     def describe(self, context: Context) -> None:
@@ -212,7 +210,7 @@ class ECSRemoteCommandOperator(ScriptFlowOperator):
             self._stop.set()
         for assistant in self._assistants:
             assistant.stopped.set()
-        if self._token is None:
+        if self._sent is None:
             return
         # In a thread: a signal can come while this one holds a lock that logging or a request needs.
         stopping = threading.Thread(target=self._stop_what_was_sent, daemon=True)
@@ -233,19 +231,27 @@ class ECSRemoteCommandOperator(ScriptFlowOperator):
         """Stop the script of this try, and return why it may run nevertheless."""
         from dms_provider.cloud_assistant.waiting import stop_and_wait
 
+        sent = self._sent
+        if sent is None:
+            return None
         try:
             assistant = self._connect(self.region)
             assistant.retry_waits = ()
-            sent = self._sent
-            if sent is not None and sent.invoke_id is not None:
-                return stop_and_wait(assistant, sent.invoke_id, sent.instances, seconds)
-            found = assistant.find(self._token or "")
+            found = (sent.invoke_id,) if sent.invoke_id is not None else assistant.find(sent.token)
             if found:
-                instances = [result.instance for result in assistant.results(found[0])]
-                return stop_and_wait(assistant, found[0], instances, seconds)
+                return stop_and_wait(assistant, found[0], sent.instances, seconds)
         except Exception as error:
             return f"{type(error).__name__}: {error}"
         return "its invocation was not found"
+
+    def _stop_if_started(self, error: Exception) -> None:
+        """Stop the script where its request failed, and may have been taken nevertheless."""
+        if self._killed or not getattr(error, "may_pass", True):
+            return
+        if (problem := self._stop_script(_STOP_SECONDS)) is None:
+            self.log.warning("The script was stopped: ECS had taken the request that got no answer")
+        else:
+            self.log.error("Nobody knows whether the script runs: %s", problem)
 
     def _wait_in_triggerer(self, sent: Sent, begin: float) -> NoReturn:
         from dms_provider.triggers.ecs_remote_command import ECSRemoteCommandTrigger
@@ -266,43 +272,35 @@ class ECSRemoteCommandOperator(ScriptFlowOperator):
         )
         self.defer(trigger=trigger, method_name="resume", timeout=timeout)
 
-    def _wait_here(self, sent: Sent) -> None:
-        from dms_provider.cloud_assistant.client import CloudAssistantError
-        from dms_provider.cloud_assistant.results import all_ended
-        from dms_provider.cloud_assistant.waiting import LONGEST_INTERVAL
-
-        assistant = self._connect(self.region)
-        interval = self.poll_interval
-        while self._stop is not None and not self._stop.wait(interval):
-            interval = min(interval * 1.5, max(LONGEST_INTERVAL, self.poll_interval))
-            try:
-                if all_ended(assistant.results(str(sent.invoke_id)), len(sent.instances)):
-                    return
-            except CloudAssistantError as error:
-                if not error.may_pass:
-                    raise
-                self.log.warning("Could not ask: %s", error)
-
     def _conclude(self, context: Context, record: InvocationRecord, problem: str | None) -> None:
         """End the node as its script has ended.
 
         :param problem: why nobody waits for it any more; ``None`` if it has ended
         """
+        from dms_provider.cloud_assistant.client import CloudAssistantError
         from dms_provider.cloud_assistant.outputs import read_outputs
         from dms_provider.cloud_assistant.results import all_ended, failure, output_lines
+        from dms_provider.operators.outputs import OutputError
 
         sent = self._sent
         if sent is None or sent.invoke_id is None:
             raise RemoteCommandFailed("it is not known which invocation this try has started; run it again")
         still_runs = None if problem is None else self._stop_script(_STOP_SECONDS)
-        results = self._connect(self.region).results(sent.invoke_id)
-        if still_runs is None and not all_ended(results, len(sent.instances)):
+        results: Sequence[InstanceResult] = ()
+        unknown: str | None = None
+        try:
+            results = self._connect(self.region).results(sent.invoke_id)
+        except CloudAssistantError as error:
+            if problem is None:
+                raise
+            unknown = str(error)
+        if still_runs is None and unknown is None and not all_ended(results, len(sent.instances)):
             still_runs = self._stop_script(_STOP_SECONDS) or "it did not end by itself"
         if still_runs is None:
             record.note_end([sent])
         for line in output_lines(results):
             self.log.info("%s", self._redacted(line))
-        reasons = [f"it may still run: {still_runs}" if still_runs else None, failure(results)]
+        reasons = [f"it may still run: {still_runs}" if still_runs else None, unknown or failure(results)]
         if found := [reason for reason in reasons if reason is not None]:
             message = "; ".join([f"invocation {sent.invoke_id}", *([problem] if problem else []), *found])
             raise RemoteCommandFailed(self._redacted(message))
@@ -310,7 +308,11 @@ class ECSRemoteCommandOperator(ScriptFlowOperator):
             raise RemoteCommandFailed(f"told to stop; invocation {sent.invoke_id} had ended before")
         if problem is not None:
             self.log.warning("Nobody waited any more (%s), but the script has succeeded", problem)
-        values = read_outputs(self.outputs, results) if self.outputs else {}
+        try:
+            values = read_outputs(self.outputs, results) if self.outputs else {}
+        except OutputError as error:
+            error.args = tuple(map(self._redacted, error.args))
+            raise
         for name, data in values.items():
             self.log.info("Output %s = %s", name, self._redacted(repr(data.text)))
         if values:
@@ -321,7 +323,7 @@ class ECSRemoteCommandOperator(ScriptFlowOperator):
     def _redacted(self, text: str) -> str:
         return text if self._hook is None else self._hook.redactor.redact(text)
 
-    def _restore(self, context: Context, invoke_id: str | None = None) -> InvocationRecord:
+    def _restore(self, context: Context, invoke_id: str | None = None) -> tuple[InvocationRecord, Sent]:
         """Find again, in a new process, what this try has sent.
 
         :param invoke_id: of its invocation, where the trigger told it
@@ -332,15 +334,15 @@ class ECSRemoteCommandOperator(ScriptFlowOperator):
         of = self._try(context)
         record = self._record(context)
         sent = record.of(of.token)
-        if sent is None and invoke_id is not None:
+        if sent is None:
             instances = self._instances(context)
             sent = Sent(of.number, of.token, self.region, instances, tuple(self.scope.secrets), invoke_id)
-        self._token, self._sent = of.token, sent
+        self._sent = sent
         hook = self._connection()
-        for name in sent.secrets if sent is not None else ():
+        for name in sent.secrets:
             if name in self.scope.secrets:
                 hook.redactor.add([read_secret(name, self.scope.secrets[name]).text])
-        return record
+        return record, sent
 
     def _record(self, context: Context) -> InvocationRecord:
         from dms_provider.cloud_assistant.record import InvocationRecord

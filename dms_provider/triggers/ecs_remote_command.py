@@ -84,13 +84,13 @@ class ECSRemoteCommandTrigger(BaseTrigger):
     async def on_kill(self) -> None:
         """Stop the script. Airflow calls this when the task was cleared, marked or stopped."""
         self.log.info("Told to stop: stopping invocation %s", self.invoke_id)
-        problem = await in_thread(lambda: self._stop(KILL_SECONDS))
-        if problem is not None:
-            self.log.error("Invocation %s may still run: %s", self.invoke_id, problem)
+        # Airflow cancels this a second later, and goes on doing so: the thread alone sees the end.
+        await in_thread(self._stop_and_tell)
 
     async def _wait(self) -> str | None:
         """Return once the script has ended, or with the reason why the wait is over before."""
         interval = self.poll_interval
+        refused = False
         while True:
             await asyncio.sleep(self._pause(interval))
             interval = min(interval * 1.5, max(LONGEST_INTERVAL, self.poll_interval))
@@ -98,10 +98,14 @@ class ECSRemoteCommandTrigger(BaseTrigger):
                 async with slot(self.conn_id):
                     if await in_thread(self._has_ended):
                         return None
+                refused = False
             except CloudAssistantError as error:
                 self.log.warning("Could not ask: %s", error)
-                if not error.may_pass:
+                if not error.may_pass and refused:
                     return await self._given_up(str(error))
+                if not error.may_pass:
+                    # A key may have been replaced during a long wait: the connection is read again.
+                    refused, self._assistant = True, None
             except Exception as error:
                 # Airflow would end the task without a word of this, and the script would go on.
                 self.log.exception("Could not ask")
@@ -128,6 +132,11 @@ class ECSRemoteCommandTrigger(BaseTrigger):
             return stop_and_wait(self._connected(), self.invoke_id, self.instances, seconds)
         except Exception as error:
             return f"{type(error).__name__}: {error}"
+
+    def _stop_and_tell(self) -> None:
+        problem = self._stop(KILL_SECONDS)
+        if problem is not None:
+            self.log.error("Invocation %s may still run: %s", self.invoke_id, problem)
 
     def _connected(self) -> CloudAssistant:
         if self._assistant is None:

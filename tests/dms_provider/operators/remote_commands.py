@@ -105,7 +105,7 @@ class Flow:
         path, arguments = deferral.trigger.serialize()
         assert path == "dms_provider.triggers.ecs_remote_command.ECSRemoteCommandTrigger"
         event = asyncio.run(payload(ECSRemoteCommandTrigger(**json.loads(json.dumps(arguments)))))
-        operator._hook = operator._sent = operator._token = None
+        operator._hook = operator._sent = None
         operator.resume(self.context(operator, number), event)  # type: ignore[arg-type]  # enough of one
 
 

@@ -93,6 +93,26 @@ def test_a_key_that_has_become_wrong(cloud: CloudAssistantServer) -> None:
     assert "may still run" in problem
 
 
+def test_a_key_that_was_replaced_in_the_connection(
+    cloud: CloudAssistantServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trigger = started(cloud, "sleep 600")
+
+    async def replaced() -> Any:
+        waiting = asyncio.create_task(payload(trigger))
+        while cloud.counts["DescribeInvocationResults done"] < 1:
+            await asyncio.sleep(0.01)
+        monkeypatch.setenv("AIRFLOW_CONN_ALI", cloud.connection.replace("Zq7Kx0Wb2Lm9", "another"))
+        cloud.keys["test-key"] = "another"
+        asked = cloud.counts["DescribeInvocationResults done"]
+        while cloud.counts["DescribeInvocationResults done"] < asked + 2:
+            await asyncio.sleep(0.01)
+        assert await asyncio.to_thread(trigger._stop, 60.0) is None
+        return await waiting
+
+    assert asyncio.run(replaced()) == {"invoke_id": trigger.invoke_id, "problem": None}
+
+
 def test_on_kill_stops_the_script_and_the_end_of_the_triggerer_does_not(cloud: CloudAssistantServer) -> None:
     trigger = started(cloud, "sleep 600")
 
@@ -112,3 +132,30 @@ def test_on_kill_stops_the_script_and_the_end_of_the_triggerer_does_not(cloud: C
     again._cached_logger = log  # type: ignore[attr-defined]  # where Airflow keeps it
     asyncio.run(again.on_kill())
     assert cloud.is_idle
+
+
+@pytest.mark.parametrize("obeys", [True, False])
+def test_on_kill_goes_on_where_airflow_cancels_it(
+    cloud: CloudAssistantServer, monkeypatch: pytest.MonkeyPatch, obeys: bool
+) -> None:
+    monkeypatch.setattr("dms_provider.triggers.ecs_remote_command.KILL_SECONDS", 60 if obeys else 0.5)
+    trigger = started(cloud, "sleep 600")
+    cloud.instances.obey_stop = obeys
+    log = Log()
+    monkeypatch.setattr(trigger, "_log", log)
+
+    async def cancelled() -> None:
+        killing = asyncio.create_task(trigger.on_kill())
+        while cloud.counts["StopInvocation"] < 1:
+            await asyncio.sleep(0.01)
+        killing.cancel("user-action")
+        with pytest.raises(asyncio.CancelledError):
+            await killing
+
+    with cloud.fault("StopInvocation", "held"):
+        asyncio.run(cancelled())
+        assert not cloud.is_idle
+    if obeys:
+        wait_until(lambda: cloud.is_idle, "the script to end")
+    else:
+        wait_until(lambda: "may still run: i-1: Running" in str(log.lines), "the log to tell")
