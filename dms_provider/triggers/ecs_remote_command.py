@@ -23,6 +23,10 @@ KILL_SECONDS = 20.0
 """Airflow gives a trigger 30 s when its task was cleared, marked or stopped."""
 
 
+MOST_REFUSALS = 5
+"""So often in a row is a question asked that is refused, each time with the connection as it is then."""
+
+
 class ECSRemoteCommandTrigger(BaseTrigger):
     """Ask for the results of an invocation again and again, until its script has ended everywhere.
 
@@ -90,7 +94,7 @@ class ECSRemoteCommandTrigger(BaseTrigger):
     async def _wait(self) -> str | None:
         """Return once the script has ended, or with the reason why the wait is over before."""
         interval = self.poll_interval
-        refused = False
+        refusals = 0
         while True:
             await asyncio.sleep(self._pause(interval))
             interval = min(interval * 1.5, max(LONGEST_INTERVAL, self.poll_interval))
@@ -98,18 +102,21 @@ class ECSRemoteCommandTrigger(BaseTrigger):
                 async with slot(self.conn_id):
                     if await in_thread(self._has_ended):
                         return None
-                refused = False
+                refusals = 0
             except CloudAssistantError as error:
                 self.log.warning("Could not ask: %s", error)
-                if not error.may_pass and refused:
-                    return await self._given_up(str(error))
-                if not error.may_pass:
-                    # A key may have been replaced during a long wait: the connection is read again.
-                    refused, self._assistant = True, None
+                refusals = 0 if error.may_pass else refusals + 1
+                reason = str(error)
             except Exception as error:
                 # Airflow would end the task without a word of this, and the script would go on.
                 self.log.exception("Could not ask")
-                return await self._given_up(f"{type(error).__name__}: {error}")
+                refusals += 1
+                reason = f"{type(error).__name__}: {error}"
+            if refusals:
+                # A key may have been replaced; and Airflow tells of no connection also while it has trouble.
+                self._assistant = None
+            if refusals == MOST_REFUSALS:
+                return await self._given_up(reason)
             if self.deadline is not None and time.time() >= self.deadline:
                 return await self._given_up("it did not end in time")
 

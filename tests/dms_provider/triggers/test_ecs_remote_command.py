@@ -11,7 +11,8 @@ import pytest
 
 from dms_provider.cloud_assistant.command import Command, Try
 from dms_provider.hooks.alibaba_cloud import AlibabaCloudHook
-from dms_provider.triggers.ecs_remote_command import ECSRemoteCommandTrigger
+from dms_provider.sessions.source import SourceError
+from dms_provider.triggers.ecs_remote_command import MOST_REFUSALS, ECSRemoteCommandTrigger
 from tests.dms_provider.databases import wait_until
 from tests.dms_provider.operators.remote_commands import payload
 from tests.dms_provider.operators.running import Log
@@ -89,8 +90,26 @@ def test_a_key_that_has_become_wrong(cloud: CloudAssistantServer) -> None:
     trigger = started(cloud, "sleep 600")
     cloud.keys["test-key"] = "another"
     problem = told(trigger)["problem"]
+    assert cloud.counts["DescribeInvocationResults"] >= MOST_REFUSALS
     assert "SignatureDoesNotMatch" in problem
     assert "may still run" in problem
+
+
+def test_airflow_does_not_tell_the_connection_for_a_moment(
+    cloud: CloudAssistantServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trigger = started(cloud, "sleep 0.2")
+    connect, asked = trigger._connected, []
+
+    def connected() -> Any:
+        asked.append(1)
+        if len(asked) < MOST_REFUSALS:
+            raise SourceError("connection ali does not exist; create it, or name another")
+        return connect()
+
+    monkeypatch.setattr(trigger, "_connected", connected)
+    assert told(trigger)["problem"] is None
+    assert cloud.counts["StopInvocation"] == 0
 
 
 def test_a_key_that_was_replaced_in_the_connection(
