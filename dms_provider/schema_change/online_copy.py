@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from typing import Final
 
 from dms_provider.schema_change.base import SchemaChangeError, Workplace
@@ -249,7 +250,8 @@ class OnlineCopy:
     def _take_its_place(self) -> None:
         self._session.execute(f"ANALYZE TABLE {self._table.copy.sql}")
         table, copy, replaced = self._table.sql, self._table.copy.sql, self._table.replaced.sql
-        self._locked(f"RENAME TABLE {table} TO {replaced}, {copy} TO {table}")
+        # Rows that were written since the last count may be the same to the copy.
+        self._locked(f"RENAME TABLE {table} TO {replaced}, {copy} TO {table}", before_another=self._compare)
         self._log.info("The copy has taken the place of %s", self._table)
 
     def _drop_replaced(self) -> None:
@@ -263,10 +265,17 @@ class OnlineCopy:
                 error,
             )
 
-    def _locked(self, sql: str) -> None:
+    def _locked(self, sql: str, *, before_another: Callable[[], None] | None = None) -> None:
+        tries = count(1)
+
+        def attempt() -> None:
+            if next(tries) > 1 and before_another is not None:
+                before_another()
+            self._session.execute(sql)
+
         keep_trying(
             self._place,
-            lambda: self._session.execute(sql),
+            attempt,
             table=str(self._table),
             until=self._until,
             gave_up=lambda error: error.code == LOCK_WAIT_TIMEOUT,

@@ -6,7 +6,9 @@ import pytest
 
 from dms_provider.operators.sql import StatementFailed
 from dms_provider.schema_change import patience
+from dms_provider.schema_change.base import Workplace
 from dms_provider.schema_change.mysql_tables import MySQLTable
+from dms_provider.schema_change.online_copy import OnlineCopy
 from dms_provider.sessions.source import SourceError, find_source
 from tests.dms_provider.schema_change.conftest import (
     ROWS,
@@ -57,6 +59,38 @@ def test_a_statement_that_the_program_would_read_differently(book: Book) -> None
     assert book.rows("SELECT * FROM book WHERE id = 1") == [(1, 7, "first")]
     book.change("SET SESSION sql_mode = CONCAT(@@sql_mode, ',NO_ZERO_IN_DATE'); " + WIDER)
     assert book.type_of("n") == "bigint"
+
+
+@needs_program
+@on_mariadb
+def test_rows_that_are_written_while_the_last_lock_is_waited_for(
+    book: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book.rows("UPDATE book SET note = CONCAT('n', id)")
+    book.rows("ALTER TABLE book MODIFY note varchar(64) COLLATE utf8mb4_bin NOT NULL, ADD UNIQUE (note)")
+    reader = book.server.connect()
+    take_its_place, pause = OnlineCopy._take_its_place, patience.pause
+
+    def with_a_reader(copy: OnlineCopy) -> None:
+        cursor = reader.cursor()
+        cursor.execute("BEGIN")
+        cursor.execute("SELECT COUNT(*) FROM book")
+        cursor.fetchall()
+        # another value than 'n1' only until the change
+        book.rows("INSERT INTO book VALUES (0, 0, 'N1')")
+        take_its_place(copy)
+
+    def after_the_reader(place: Workplace, seconds: float) -> None:
+        reader.rollback()
+        pause(place, seconds)
+
+    monkeypatch.setattr(OnlineCopy, "_take_its_place", with_a_reader)
+    monkeypatch.setattr(patience, "pause", after_the_reader)
+    modify = f"{WIDER}, MODIFY note varchar(64) COLLATE utf8mb4_general_ci NOT NULL"
+    assert f"the copy has {ROWS} rows and dms.book has {ROWS + 1}" in refusal(book, modify)
+    assert book.rows("SELECT COUNT(*) FROM book") == [(ROWS + 1,)]
+    assert book.beside() == []
+    reader.close()
 
 
 @needs_program
