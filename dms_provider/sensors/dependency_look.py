@@ -82,7 +82,8 @@ class DependencyLook(Look):
         times = looked_for(dependency, noted)
         run_ids = {run_id for time in times for run_id in time.runs}
         states = runs.states(self, dependency.node, run_ids, self._max_age)
-        never_ran = dependency.first_run == "pass" and not noted.ran_by(
+        # a name that is no flow may be a mistake: only of a flow can it be said that it never ran
+        never_ran = noted.exists and not noted.ran_by(
             dependency.span.last,
             dependency.timezone,
             manual=dependency.is_manual or not noted.is_scheduled,

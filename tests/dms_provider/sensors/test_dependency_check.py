@@ -203,6 +203,12 @@ def test_a_flow_that_is_not_there_yet(api: Api) -> None:
     with pytest.raises(TaskDeferred):
         work(node)
     assert "there is no flow other yet" in node.log.lines  # type: ignore[attr-defined]  # of the double
+    with pytest.raises(TaskDeferred):
+        work(sensor(first_run="pass"))
+
+
+def test_a_flow_that_never_ran(api: Api) -> None:
+    api.noted = NotedRuns(timezone="UTC")
     assert work(sensor(first_run="pass"))[-1] == "Found success of other"
 
 

@@ -17,10 +17,11 @@ from tests.dms_provider.policies.scheduler.stage import Stage
 NODES = {"a": [], "b": ["a"]}
 
 
-def _statements(stage: Stage, faults: Faults, flow: str) -> int:
+def _statements(stage: Stage, faults: Faults, flow: str, run_id: str = "first") -> int:
     """Return how many statements the start of a run has."""
+    faults.statements.clear()
     with faults.watching():
-        stage.trigger(flow, "first")
+        stage.trigger(flow, run_id)
         stage.start()
         return len(faults.statements)
 
@@ -32,7 +33,8 @@ def test_a_fault_that_passes_puts_the_decision_off(
     flow = stage.flow("victim", NODES, concurrency="skip", pools={stage.name("pool"): 2})
     other = stage.flow("other", NODES)
     faults = Faults(monkeypatch)
-    number = _statements(stage, faults, flow)
+    _statements(stage, faults, flow)
+    number = _statements(stage, faults, flow, "skipped")
     for at in range(1, number + 1):
         run_id = f"{name}{at}"
         stage.trigger(flow, run_id)
