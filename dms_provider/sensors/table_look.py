@@ -10,8 +10,8 @@ from dms_provider.sensors.look import Log, Look, LookFailed
 from dms_provider.sensors.newer_rows import NewerRows
 from dms_provider.sessions.redaction import Redactor
 from dms_provider.sessions.session import DatabaseError, Session
-from dms_provider.sessions.source import Source, SourceError, open_source
-from dms_provider.variables.scope import read_secret
+from dms_provider.sessions.source import ConnectionNotGiven, Source, SourceError, open_source
+from dms_provider.variables.scope import MissingValue, read_secret
 from dms_provider.variables.values import AuthorText, Data, Value
 
 
@@ -43,6 +43,7 @@ class TableLook(Look):
         self._all_values: Mapping[str, Value] = {}
         self._session: Session | None = None
         self._killed = False
+        self._has_been_given = False
         self._notes: dict[str, bool] = {}
 
     @property
@@ -53,7 +54,8 @@ class TableLook(Look):
     def is_there(self, timeout: timedelta | None) -> bool:
         """Ask the database, and wait for its answer.
 
-        The connection and the secrets are read at the first look, and again after one that failed.
+        The connection and the secrets are read at the first look, and again after one that failed. What was
+        there once may be there again.
 
         :param timeout: the statement may go on for no longer, even when this process has died
         :return: whether there is a row
@@ -74,7 +76,8 @@ class TableLook(Look):
         except AirflowRuntimeError as error:
             problem = LookFailed(f"Airflow did not give connection {self.conn_id}: {error}", may_pass=True)
         except (SourceError, ValueError, LookupError) as error:
-            problem = LookFailed(redactor.redact(str(error)), may_pass=False)
+            is_gone = isinstance(error, (ConnectionNotGiven, MissingValue))
+            problem = LookFailed(redactor.redact(str(error)), may_pass=is_gone and self._has_been_given)
         finally:
             self.is_looking = False
         self._source = None
@@ -104,14 +107,16 @@ class TableLook(Look):
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> TableLook:
-        """Read back what :meth:`to_json` gave."""
-        return cls(
+        """Read back what :meth:`to_json` gave of a look that was made before."""
+        look = cls(
             conn_id=stored["conn_id"],
             owner=stored["owner"],
             rows=NewerRows(**stored["rows"]),
             values={name: _value_from_json(value) for name, value in stored["values"].items()},
             secrets=stored["secrets"],
         )
+        look._has_been_given = True
+        return look
 
     def _open(self, timeout: timedelta | None) -> Source:
         if self._source is None:
@@ -120,6 +125,7 @@ class TableLook(Look):
             source.redactor.add(value.text for value in found.values())
             self._all_values = {**self._values, **found}
             self._source = source
+            self._has_been_given = True
         return self._source
 
     def _ask(self, source: Source) -> bool:

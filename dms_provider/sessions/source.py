@@ -27,6 +27,10 @@ class SourceError(RuntimeError):
     """A connection cannot be used as it is. The message says what to change."""
 
 
+class ConnectionNotGiven(SourceError):
+    """Airflow gives no such connection. That is what it also says while its own database is out of reach."""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """A data source that a node may use.
@@ -79,7 +83,7 @@ def find_connection(conn_id: str, *, owner: str) -> Any:
     try:
         connection = BaseHook.get_connection(conn_id)
     except AirflowNotFoundException:
-        raise SourceError(f"connection {conn_id} does not exist; create it, or name another") from None
+        raise ConnectionNotGiven(f"connection {conn_id} does not exist; create it, or name another") from None
     _refuse_other_owners(conn_id, connection.extra_dejson.get("allowed_owners"), owner)
     return connection
 

@@ -279,3 +279,23 @@ def test_an_error_of_ours_fails_the_trigger(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(TableLook, "is_there", is_there)
     with pytest.raises(ZeroDivisionError):
         asyncio.run(payload(trigger()))
+
+
+@SQLITE
+def test_a_connection_that_airflow_cannot_give_for_a_while(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_table(database)
+    insert(database)
+    monkeypatch.delenv("AIRFLOW_CONN_SOURCE")
+    threading.Timer(0.5, monkeypatch.setenv, ("AIRFLOW_CONN_SOURCE", database.uri)).start()
+    assert asyncio.run(payload(trigger()))["problem"] is None
+
+
+@SQLITE
+def test_a_connection_that_stays_away(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AIRFLOW_CONN_SOURCE")
+    problem = asyncio.run(payload(trigger(seconds=1)))["problem"]
+    assert problem.startswith(
+        "a row did not come in time; the last look failed: connection source does not exist"
+    )
