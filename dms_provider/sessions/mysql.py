@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from typing import Any
 
 from dms_provider.sessions.server import Server, SessionStart, attempt, is_driver_error, run_quietly
@@ -26,6 +28,7 @@ class MySQLServer(Server):
     def start(self, connection: Any, limit: float | None) -> SessionStart:
         notes = _one_statement_at_a_time(connection)
         _speak_utf8(connection)
+        _keep_dates_that_no_calendar_has(connection)
         run_quietly(connection, "SET autocommit = 1")
         attempt(connection, f"SET SESSION net_write_timeout = {_UNREAD_SECONDS}")
         session_id = int(_answer(connection, "SELECT CONNECTION_ID()"))
@@ -89,6 +92,21 @@ def _one_statement_at_a_time(connection: Any) -> tuple[str, ...]:
 def _speak_utf8(connection: Any) -> None:
     if _is_mysqlclient(connection) and not connection.character_set_name().startswith("utf8mb4"):
         connection.set_character_set("utf8mb4")
+
+
+def _keep_dates_that_no_calendar_has(connection: Any) -> None:
+    """Have the text of a date such as 0000-00-00, which mysqlclient would make NULL."""
+    if not _is_mysqlclient(connection):
+        return
+    from MySQLdb.constants import FIELD_TYPE
+
+    for field_type in (FIELD_TYPE.DATE, FIELD_TYPE.DATETIME, FIELD_TYPE.TIMESTAMP):
+        connection.converter[field_type] = partial(_value_or_text, connection.converter[field_type])
+
+
+def _value_or_text(read: Callable[[str], Any], text: str) -> Any:
+    value = read(text)
+    return text if value is None else value
 
 
 def _answer(connection: Any, question: str) -> str:

@@ -195,3 +195,13 @@ def test_a_statement_has_no_more_time_than_its_limit(
         assert session.notes == ()
         with pytest.raises(DatabaseError):
             session.execute(database.slow, is_query=True)
+
+
+@pytest.mark.parametrize("database", ["mariadb", "mysql"], indirect=True)
+def test_a_date_that_no_calendar_has_is_no_null(database: Database, session: Session) -> None:
+    with session:
+        session.execute("SET sql_mode = ''")
+        session.execute("DROP TABLE IF EXISTS dms_dates")
+        session.execute("CREATE TABLE dms_dates (day date, at datetime, nothing date)")
+        session.execute("INSERT INTO dms_dates VALUES ('0000-00-00', '2020-00-10 01:02:03', NULL)")
+        assert session.first_row("SELECT * FROM dms_dates") == ("0000-00-00", "2020-00-10 01:02:03", None)
