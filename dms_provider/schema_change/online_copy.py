@@ -194,7 +194,7 @@ class OnlineCopy:
             *("--no-swap-tables", "--no-drop-triggers", "--no-drop-new-table", "--no-drop-old-table"),
             *("--recursion-method", "none"),
             "--no-version-check",
-            *("--chunk-time", "0.2"),
+            *("--chunk-time", "0.1"),
             *("--progress", "time,5"),
             *("--set-vars", ",".join(variables)),
             *("--tries", f"create_triggers:{tries}:{WAIT_SECONDS}"),
