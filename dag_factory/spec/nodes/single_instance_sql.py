@@ -54,4 +54,10 @@ class SingleInstanceSQL(Node, RelatedKeys):
 
     @classmethod
     def contradictions(cls, given: dict[str, Any]) -> Iterator[Contradiction]:
-        return exactly_one(given, "sql", "sql_file")
+        yield from exactly_one(given, "sql", "sql_file")
+        if given.get("unload") is not None and given.get("transaction") in (True, "true"):
+            yield Contradiction(
+                "'unload' runs one query, which changes nothing; remove 'transaction'",
+                path=("transaction",),
+                key=True,
+            )
