@@ -20,7 +20,8 @@ class DataSource:
 
     :param label: what people call it
     :param hook: path of the hook's class, Airflow's own or one of :mod:`dms_provider.hooks`
-    :param extra: of this package, which installs the driver: ``pip install 'airflow-provider-dms[EXTRA]'``
+    :param extra: of this package, which installs the driver: ``pip install 'airflow-provider-dms[EXTRA]'``; with
+        hyphens, since older versions of pip do not know it otherwise
     :param dialect: ``module:name`` in :mod:`dms_provider.dialects`; ``None`` for what is no SQL database
     :param server: ``module:class`` in :mod:`dms_provider.sessions`; ``None`` where no node can run SQL
     :param server_options: arguments of that class
@@ -158,7 +159,7 @@ DATA_SOURCES: Final[Mapping[str, DataSource]] = MappingProxyType(
         "oceanbase_oracle": DataSource(
             "OceanBase (Oracle mode)",
             hook="dms_provider.hooks.oceanbase_oracle.OceanBaseOracleHook",
-            extra="oceanbase_oracle",
+            extra="oceanbase-oracle",
             dialect="oracle:ORACLE",
             server="oceanbase_oracle:OceanBaseOracleServer",
             form="oceanbase_oracle",
@@ -193,7 +194,7 @@ DATA_SOURCES: Final[Mapping[str, DataSource]] = MappingProxyType(
         "alibaba_cloud": DataSource(
             "Alibaba Cloud",
             hook="dms_provider.hooks.alibaba_cloud.AlibabaCloudHook",
-            extra="alibaba_cloud",
+            extra="alibaba-cloud",
             form="alibaba_cloud",
         ),
     }
