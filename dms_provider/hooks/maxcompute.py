@@ -42,8 +42,6 @@ class MaxComputeHook(BaseHook):
 
         :raises SourceError: the connection is not complete
         """
-        from odps import ODPS
-
         connection = self._record()
         extra = connection.extra_dejson
         given = {
@@ -54,6 +52,13 @@ class MaxComputeHook(BaseHook):
         }
         if missing := [name for name, value in given.items() if not value]:
             raise SourceError(f"connection {self.maxcompute_conn_id} has no {', no '.join(missing)}")
+        try:
+            from odps import ODPS
+        except ImportError as error:
+            raise SourceError(
+                f"connection {self.maxcompute_conn_id}: the driver cannot be loaded ({error}); pip install"
+                f" 'airflow-provider-dms[{DATA_SOURCES['maxcompute'].extra}]'"
+            ) from None
         return ODPS(
             access_id=connection.login,
             secret_access_key=connection.password,

@@ -79,9 +79,9 @@ class OSSHook(BaseHook):
 
         :raises SourceError: the connection is not there, may not be used, or is not complete
         """
+        auth, endpoint, region, session = self._connection()
         import oss2
 
-        auth, endpoint, region, session = self._connection()
         return oss2.Service(auth, endpoint, session=session, connect_timeout=_timeouts(), region=region)
 
     def bucket(self, name: str) -> Any:
@@ -89,9 +89,9 @@ class OSSHook(BaseHook):
 
         :raises SourceError: as :meth:`get_conn`, or OSS has no buckets of such a name
         """
+        auth, endpoint, region, session = self._connection()
         import oss2
 
-        auth, endpoint, region, session = self._connection()
         try:
             return oss2.Bucket(
                 auth,

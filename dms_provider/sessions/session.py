@@ -306,7 +306,7 @@ class Session:
             _end(self._connection.close)
 
     def _connect(self) -> SessionStart:
-        self._connection = self._source.hook.get_conn()
+        self._connection = self._source.connect()
         start = self._source.server.start(self._connection, self._source.limit)
         self._session_id = start.session_id
         self._own_limit = None if start.keeps_limit else self._source.limit

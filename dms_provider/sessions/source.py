@@ -17,7 +17,7 @@ from typing import Any
 
 from dms_provider.data_sources import DATA_SOURCES, OWN_EXTRAS
 from dms_provider.sessions.redaction import Redactor
-from dms_provider.sessions.server import Server
+from dms_provider.sessions.server import Server, is_driver_error
 from dms_provider.sessions.table import server
 
 _CURSOR_EXTRAS = frozenset({"cursor"})
@@ -51,6 +51,25 @@ class Source:
     limit: float | None
     redactor: Redactor
     lock_free: bool = False
+
+    def connect(self) -> Any:
+        """Open a connection of the driver.
+
+        :raises SourceError: the driver is not installed
+        """
+        from airflow.sdk.exceptions import AirflowOptionalProviderFeatureException
+
+        try:
+            return self.hook.get_conn()
+        except Exception as error:
+            missing = None if is_driver_error(error) else _import_error(error)
+            if missing is None and not isinstance(error, AirflowOptionalProviderFeatureException):
+                raise
+            reason = missing or error
+        raise SourceError(
+            f"connection {self.conn_id}: the driver for {self.conn_type} cannot be loaded ({reason});"
+            f" {_to_install(self.conn_type)}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,11 +167,22 @@ def _hook(connection: Any) -> Any:
     except (ImportError, AirflowException) as error:
         raise SourceError(
             f"connection {connection.conn_id}: the hook for {connection.conn_type} cannot be loaded"
-            f" ({error}); pip install 'airflow-provider-dms[{data_source.extra}]'"
+            f" ({error}); {_to_install(connection.conn_type)}"
         ) from error
     # Some hooks ask Airflow for the connection again, in whatever thread they are used.
     hook.get_connection = lambda conn_id: plain
     return hook
+
+
+def _to_install(conn_type: str) -> str:
+    return f"pip install 'airflow-provider-dms[{DATA_SOURCES[conn_type].extra}]'"
+
+
+def _import_error(error: BaseException | None) -> ImportError | None:
+    """Return the failed import behind an error: some hooks raise one of their own then."""
+    while error is not None and not isinstance(error, ImportError):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def _refuse_other_owners(conn_id: str, allowed: Any, owner: str) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -195,3 +197,15 @@ def test_parts_of_an_address() -> None:
     assert str(OSSAddress("a", "b", "reports/").below("x.html")) == "oss://a/b/reports/x.html"
     with pytest.raises(WrongAddress, match="longer than 1023 bytes"):
         parse_address("oss://archive/bucket/" + "航" * 400)
+
+
+def test_a_missing_package_is_told_with_what_to_install(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "oss2", None)
+    needed = r"connection archive: install airflow-provider-dms\[oss\]"
+    with pytest.raises(SourceError, match=needed):
+        read_text("oss://archive/bucket/x.sql", owner="alice")
+    works, message = OSSHook("archive").test_connection()
+    assert not works
+    assert re.match(needed, message)

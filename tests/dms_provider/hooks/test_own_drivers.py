@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from airflow.sdk import Connection
 
+from dms_provider.data_sources import DATA_SOURCES
 from dms_provider.sessions.session import DatabaseError, Session
 from dms_provider.sessions.source import SourceError, open_source
 from tests.dms_provider.sessions import drivers
@@ -87,6 +88,35 @@ def test_a_driver_that_is_not_installed(conn_type: str, monkeypatch: pytest.Monk
     hook = open_source("source", owner="airflow", timeout=None).hook
     with pytest.raises(Exception, match=rf"pip install 'airflow-provider-dms\[{conn_type}\]'"):
         hook.get_conn()
+
+
+DRIVERS = {
+    "mysql": ["MySQLdb"],
+    "ibmdb2": ["ibm_db_dbi"],
+    "dm": ["dmPython"],
+    "maxcompute": ["odps"],
+}
+
+
+@pytest.mark.parametrize("conn_type", DRIVERS)
+def test_a_session_tells_which_extra_brings_the_driver(
+    conn_type: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip(DRIVERS[conn_type][0])
+    monkeypatch.setenv("AIRFLOW_CONN_SOURCE", json.dumps(record(conn_type)))
+    source = open_source("source", owner="airflow", timeout=None)
+    for module in DRIVERS[conn_type]:
+        for loaded in [name for name in sys.modules if name == module or name.startswith(f"{module}.")]:
+            monkeypatch.delitem(sys.modules, loaded)
+        monkeypatch.setitem(sys.modules, module, None)
+    extra = DATA_SOURCES[conn_type].extra
+    with (
+        pytest.raises(
+            SourceError, match=rf"^connection source: .*pip install 'airflow-provider-dms\[{extra}\]'"
+        ),
+        Session(source),
+    ):
+        pytest.fail("the session must not open")
 
 
 def test_db2_gets_its_settings_and_none_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
