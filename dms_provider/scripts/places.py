@@ -21,21 +21,27 @@ _COMMAND_LOOKED_AT = 1000
 _BEGINS = r"""(?:^|[;|&(!{`]|\b(?:then|do|else|elif|if|while|until|time|command|builtin)\b)[ \t]*
     (?:\w+=\S*[ \t]+)*"""
 _QUOTED = r"""\\.|'[^']*'|"(?:[^"\\]|\\.)*\""""
+_DECLARES = r"(?:declare|typeset|local|export|readonly)[ \t]+(?:[-+]\w+[ \t]+)*"
 _READS_CODE = re.compile(
     rf"""{_BEGINS}(?:let|eval|trap|alias|unset|read|mapfile|readarray|getopts|printf[ \t]+-v
     |(?:test|\[)[ \t](?:.*[ \t])?-[vR]
-    |(?:declare|typeset|local|export|readonly)[ \t]+-\w*[inA]\w*)(?!\S)(?:[^;|&'"\\]|{_QUOTED})*\Z
-    | (?<![^\s/;|&(])(?:(?:ba|da|a|k|z)?sh[ \t]+(?:[-+]\S+[ \t]+(?:(?<=[oO][ \t])\w+[ \t]+)?)*
+    |{_DECLARES}-\w*[inA]\w*)(?!\S)(?:[^;|&'"\\]|{_QUOTED})*\Z
+    | {_BEGINS}{_DECLARES}-\w*a\w*(?!\S)(?:[^;|&'"\\()]|{_QUOTED})*\Z
+    | (?<![^\s/;|&(])(?:(?:(?:ba|da|a|k|z)?sh|"?\$\{{?SHELL\}}?"?)
+    [ \t]+(?:[-+]\S+[ \t]+(?:(?<=[oO][ \t])\w+[ \t]+)?)*
     |(?:su|runuser)[ \t]+(?:[^\s;|&]+[ \t]+)*)-\w*c[ \t]+(?:--[ \t]+)?(?:[^\s'"\\]|{_QUOTED})*\Z
-    | [\w(\s]\[[^\]\s]*\Z""",
+    | \w\[[^\]]*\Z | [(\s]\[[^\]\s]*\Z | =\((?:[^()]*\s)?\[[^\]]*\Z""",
     re.VERBOSE | re.DOTALL,
 )
-"""The beginning of a command that takes what follows for a name, an index, a number or code."""
+"""The beginning of a command that takes what follows for a name, an index, a number, a list or code."""
 _TAKES_A_NAME = re.compile(
     rf"""{_BEGINS}(?:declare|typeset|local)(?!\S)(?:[^;|&'"\\()]|{_QUOTED})*\s[^\s=]*\Z""",
     re.VERBOSE | re.DOTALL,
 )
 """The beginning of a declaration up to a word in which no ``=`` is yet: an index in a name is code."""
+_NUMBERS_OR_NAMES = re.compile(rf"{_DECLARES}-\w*[in]\w*[ \t]([^;|&\n]*)")
+"""A declaration of variables whose values are calculated, or are names."""
+_ASSIGNMENT = re.compile(r"(?:^|[\s;|&(!{])(\w+)(?:\[[^\]]*\])?\+?=\S*\Z")
 _POWERSHELL_TOKEN = re.compile(r"""`. | @" | @' | \$\( | <\# | ['"()\#\n]""", re.VERBOSE | re.DOTALL)
 
 _CALCULATION = frozenset({"$((", "(("})
@@ -83,7 +89,7 @@ def _of_shell(text: str, wanted: Collection[int]) -> frozenset[int]:
         elif token == "]":
             if inside == "$[":
                 stack.pop()
-            elif inside == "[[" and text.startswith("]", position):
+            elif inside == "[[" and text.startswith("]", position) and text[start - 1] in " \t\n)":
                 stack.pop()
                 for offset in _numeric(text, tests.pop(), position, accepted):
                     del accepted[offset]
@@ -124,10 +130,12 @@ def _of_shell(text: str, wanted: Collection[int]) -> frozenset[int]:
             command = position
         elif found.group("here") and inside not in _CALCULATION:
             heredocs.append((found.group("here").strip("'\"\\"), token.startswith("<<-")))
+    calculated = {name for found in _NUMBERS_OR_NAMES.findall(text) for name in re.findall(r"\w+", found)}
     return frozenset(
         offset
         for offset, (command, quote) in accepted.items()
         if not _follows_what_reads_code(text, command, quote, offset)
+        and not _assigns_to(calculated, text[max(command, quote - _COMMAND_LOOKED_AT) : quote])
     )
 
 
@@ -148,6 +156,12 @@ def _follows_what_reads_code(text: str, command: int, quote: int, offset: int) -
     before = text[begin:quote].replace("\\\n", " ")
     word = text[quote : min(offset, quote + _COMMAND_LOOKED_AT)]
     return (_READS_CODE.search(before) or _TAKES_A_NAME.search(before + word)) is not None
+
+
+def _assigns_to(names: Collection[str], before: str) -> bool:
+    """Return whether a command gives one of these variables the value that follows."""
+    found = _ASSIGNMENT.search(before) if names else None
+    return found is not None and found[1] in names
 
 
 def _behind_heredoc(text: str, position: int, delimiter: str, indented: bool) -> int:

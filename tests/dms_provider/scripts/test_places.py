@@ -70,6 +70,11 @@ def accepted(script: str, script_type: str = "shell") -> list[bool]:
         ('declare "${x}"; f() { local "${x}"; typeset -r a"${x}"=1; }', [False, False, False]),
         ('declare a=("b" "${x}") "m=${x}"; export "p=${x}"; local n="a ${x}"', [True] * 4),
         ('a=(["${x}"]=1 b ["${x}"]=2); echo "[${x}]" a "[" "${x}"', [False, False, True, True]),
+        ('a[ "${x}" ]=1; a[1 + "${x}"]=1; a=( [ "${x}" ]=1 ); ( [ "${x}" ] )', [False, False, False, True]),
+        ('declare -a a="${x}"; readonly -ra "a=${x}"; declare -a a=("${x}")', [False, False, True]),
+        ('declare -r -i n="${x}"; "$SHELL" -c "${x}"; ${SHELL} -c "${x}"', [False, False, False]),
+        ('[[ a =~ [[:alpha:]] && "${x}" -eq 1 ]]; [[ a ]] && echo "${x}"', [False, True]),
+        ('declare -i n m=1\nn="${x}"; m+="${x}"; n=1+"${x}"; o="${x}"', [False, False, False, True]),
         ("it's \"${x}", [False]),
     ],
 )
