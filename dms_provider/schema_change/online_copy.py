@@ -3,6 +3,9 @@
 The program copies and keeps up, by triggers, with what is written meanwhile. Whether the copy has all rows is
 looked at here, and the tables change their places in the node's own session: a copy that lost anything never
 becomes the table, and a wait for the last lock is bounded and ends when the node is stopped.
+
+Where the new definition may not have room for every value, the triggers cut values rather than make others'
+writes fail; then rows are compared, at the end while nobody writes.
 """
 
 from __future__ import annotations
@@ -12,15 +15,17 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import count
+from math import ceil
 from typing import Final
 
 from dms_provider.schema_change.base import SchemaChangeError, Workplace
 from dms_provider.schema_change.client_options import address, option_file
+from dms_provider.schema_change.exchange import exchange
 from dms_provider.schema_change.leftovers import remove_leftovers
 from dms_provider.schema_change.mysql_locks import LOCK_WAIT_TIMEOUT, holder
 from dms_provider.schema_change.mysql_statements import OFF
 from dms_provider.schema_change.mysql_tables import MySQLTable
+from dms_provider.schema_change.mysql_values import Doubt
 from dms_provider.schema_change.patience import WAIT_SECONDS, keep_trying
 from dms_provider.schema_change.program import Program
 from dms_provider.sessions.session import DatabaseError, Session, SessionStopped
@@ -31,6 +36,10 @@ _CLEANING_SECONDS: Final = 60.0
 _CLEANING_SECONDS_WHEN_STOPPED: Final = 3.5
 """Airflow ends a task 5 seconds after it was told to stop."""
 _COUNTS: Final = 5
+_COMPARING_SECONDS: Final = 2
+"""Writers wait behind the last comparison, as they do behind a wait for a lock."""
+_TOOK_TOO_LONG: Final = frozenset({1969, 3024})
+_STRICT: Final = frozenset({"STRICT_ALL_TABLES", "STRICT_TRANS_TABLES", "TRADITIONAL"})
 _ROWS_IN_ONE_PART: Final = 4000
 """The program copies a table of an estimate of no more rows in one part."""
 _ESTIMATES: Final = 4
@@ -68,6 +77,7 @@ class OnlineCopy:
         self._waits_for_lock = False
         self._next_look = 0.0
         self._is_large = False
+        self._doubt: Doubt | None = None
 
     def run(self) -> None:
         """Change the table.
@@ -88,6 +98,7 @@ class OnlineCopy:
             remove_leftovers(self._place, self._table, seconds=_CLEANING_SECONDS)
             self._session.execute(f"SET SESSION lock_wait_timeout = {WAIT_SECONDS}")
             try:
+                self._try_definition()
                 self._fill_in_parts(program)
                 self._compare()
                 self._take_its_place()
@@ -108,6 +119,23 @@ class OnlineCopy:
                 f"this session has its own sql_mode ({', '.join(changed)}), under which {PROGRAM} would read"
                 f" the statement differently; give sql_mode its former value before it, or {OFF}"
             )
+
+    def _try_definition(self) -> None:
+        """Change an empty copy first, to see what the new definition has no room for.
+
+        :raises SchemaChangeError: rows would have to be compared, which would take too long
+        """
+        table, copy = self._table, self._table.copy
+        self._locked(f"CREATE TABLE {copy.sql} LIKE {table.sql}")
+        self._locked(f"ALTER TABLE {copy.sql} {self._change}")
+        self._doubt = Doubt.of(self._session, table, copy)
+        self._locked(f"DROP TABLE {copy.sql}")
+        if self._doubt is not None:
+            self._log.info(
+                "The new definition may not have room for each value of %s: rows will be compared",
+                ", ".join(self._doubt.names),
+            )
+            self._rows_of(self._doubt.question(self._session, table, table))
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -145,8 +173,7 @@ class OnlineCopy:
     def _fill(self, path: str) -> None:
         """Let the program copy the table, and leave the copy and its triggers there."""
         connection = self._place.source.hook.connection
-        mark = f"DO GET_LOCK('{self._table.copier_lock}', 0)"
-        with option_file(connection, mark) as descriptor:
+        with option_file(connection, self._first_statement()) as descriptor:
             arguments = self._arguments(path, address(connection), descriptor)
             with Program(arguments, keep_open=descriptor) as program:
                 for line in program.lines(self._while_waiting):
@@ -172,6 +199,12 @@ class OnlineCopy:
                 f"the copy would have other values than {self._table}: {' '.join(program.warnings)}."
                 " Correct the rows that do not fit, or choose a type that holds them"
             )
+
+    def _first_statement(self) -> str:
+        # Triggers keep the mode of their maker: a strict one would have others' writes fail.
+        lenient = ",".join(sorted(_modes(self._session) - _STRICT))
+        mark = f"GET_LOCK('{self._table.copier_lock}', 0)"
+        return f"SET @dms_copier = {mark}, SESSION sql_mode = '{lenient}'"
 
     def _arguments(self, path: str, parts: dict[str, str], descriptor: int) -> list[str]:
         variables = [f"lock_wait_timeout={WAIT_SECONDS}", "innodb_lock_wait_timeout=1"]
@@ -229,29 +262,75 @@ class OnlineCopy:
             )
 
     def _compare(self) -> None:
-        """Look whether the copy has as many rows as the table, seen at one moment.
+        """Look whether the copy has as many rows as the table, and the same, seen at one moment.
 
         :raises SchemaChangeError: it has not
         """
-        question = (
-            f"SELECT (SELECT COUNT(*) FROM {self._table.sql}), (SELECT COUNT(*) FROM {self._table.copy.sql})"
-        )
+        table, copy = self._table, self._table.copy
+        self._doubt = Doubt.of(self._session, table, copy)
+        if self._doubt is None:
+            question = f"SELECT (SELECT COUNT(*) FROM {table.sql}), (SELECT COUNT(*) FROM {copy.sql}), 0"
+        else:
+            question = self._doubt.question(self._session, table, copy)
         # Engines without transactions have no common moment, so that a count can be off under writers.
         for _ in range(_COUNTS):
-            rows, copied = self._session.first_row(question)
-            if rows == copied:
+            rows, copied, differing = self._rows_of(question)
+            if rows == copied and not differing:
                 self._log.info("The copy has all %d rows", rows)
                 return
-        raise SchemaChangeError(
-            f"the copy has {copied} rows and {self._table} has {rows}: rows that differ now would be the same"
-            " under the new definition, by a unique key. Correct them first"
+        raise self._lost(rows, copied, differing)
+
+    def _compare_once_more(self) -> None:
+        assert self._doubt is not None
+        rows, copied, differing = self._rows_of(
+            self._doubt.question(self._session, self._table, self._table.copy)
+        )
+        if rows != copied or differing:
+            raise self._lost(rows, copied, differing)
+
+    def _rows_of(self, question: str) -> tuple[int, int, int]:
+        """Ask for the numbers of rows; what compares them may not take long.
+
+        :raises SchemaChangeError: it did
+        """
+        if self._doubt is not None:
+            limits = f"/*M! SET STATEMENT max_statement_time = {_COMPARING_SECONDS} FOR */ SELECT"
+            hint = f"{limits} /*+ MAX_EXECUTION_TIME({ceil(_COMPARING_SECONDS * 1000)}) */"
+            question = f"{hint}{question.removeprefix('SELECT')}"
+        try:
+            rows, copied, differing = self._session.first_row(question)
+        except DatabaseError as error:
+            if error.code not in _TOOK_TOO_LONG:
+                raise
+            raise SchemaChangeError(
+                f"the new definition may not have room for each value of {', '.join(self._names)}, and to"
+                f" compare all rows of {self._table} takes more than {_COMPARING_SECONDS} s, in which nobody"
+                f" could write. Choose a definition that holds every value, or {OFF}"
+            ) from None
+        return int(rows), int(copied), int(differing)
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        return self._doubt.names if self._doubt is not None else ()
+
+    def _lost(self, rows: int, copied: int, differing: int) -> SchemaChangeError:
+        if rows != copied:
+            return SchemaChangeError(
+                f"the copy has {copied} rows and {self._table} has {rows}: rows that differ now would be the"
+                " same under the new definition, by a unique key. Correct them first"
+            )
+        return SchemaChangeError(
+            f"{differing} rows of {self._table} would have other values in {', '.join(self._names)}."
+            " Correct the rows that do not fit, or choose a type that holds them"
         )
 
     def _take_its_place(self) -> None:
         self._session.execute(f"ANALYZE TABLE {self._table.copy.sql}")
         table, copy, replaced = self._table.sql, self._table.copy.sql, self._table.replaced.sql
-        # Rows that were written since the last count may be the same to the copy.
-        self._locked(f"RENAME TABLE {table} TO {replaced}, {copy} TO {table}", before_another=self._compare)
+        if self._doubt is None:
+            self._locked(f"RENAME TABLE {table} TO {replaced}, {copy} TO {table}")
+        else:
+            self._trying(lambda: exchange(self._place, self._table, self._compare_once_more))
         self._log.info("The copy has taken the place of %s", self._table)
 
     def _drop_replaced(self) -> None:
@@ -265,14 +344,10 @@ class OnlineCopy:
                 error,
             )
 
-    def _locked(self, sql: str, *, before_another: Callable[[], None] | None = None) -> None:
-        tries = count(1)
+    def _locked(self, sql: str) -> None:
+        self._trying(lambda: self._session.execute(sql))
 
-        def attempt() -> None:
-            if next(tries) > 1 and before_another is not None:
-                before_another()
-            self._session.execute(sql)
-
+    def _trying(self, attempt: Callable[[], object]) -> None:
         keep_trying(
             self._place,
             attempt,
@@ -296,5 +371,9 @@ class OnlineCopy:
 
 
 def _reading(session: Session) -> frozenset[str]:
+    return _READING & _modes(session)
+
+
+def _modes(session: Session) -> frozenset[str]:
     (words,) = session.first_row("SELECT @@SESSION.sql_mode")
-    return _READING.intersection(str(words).upper().split(","))
+    return frozenset(word for word in str(words).upper().split(",") if word)

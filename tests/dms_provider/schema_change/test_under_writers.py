@@ -46,7 +46,8 @@ def test_in_place(book: Book, sql: str, clause: str) -> None:
 @on_mysql_and_mariadb
 def test_by_a_copy(book: Book) -> None:
     modify = "MODIFY n bigint NOT NULL COMMENT '数 # \"1\"'"
-    log = changed(book, f"ALTER TABLE book {modify}, ADD COLUMN extra varchar(9) DEFAULT '再'")
+    shorter = "MODIFY note varchar(60) NOT NULL"
+    log = changed(book, f"ALTER TABLE book {modify}, {shorter}, ADD COLUMN extra varchar(9) DEFAULT '再'")
     assert any(line == "The copy has taken the place of dms.book" for line in log)
     assert book.type_of("n") == "bigint"
     (made,) = book.rows("SHOW CREATE TABLE book")
