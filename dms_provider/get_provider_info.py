@@ -93,8 +93,8 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "report_url": {
                         "description": "Address at which people can read the reports of audits; the button "
-                        "of a task leads to FLOW/NODE/FILE below it. Without it, the button leads to the "
-                        "file itself, which browsers open only if it is on the same machine.",
+                        "of a task leads to FLOW/NODE/FILE below it. Without it, Airflow's UI shows no "
+                        "button: it leads to addresses on the web only.",
                         "version_added": None,
                         "type": "string",
                         "example": "https://reports.example.com/dms",

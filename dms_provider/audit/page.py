@@ -5,8 +5,9 @@ Everything that is not written here is escaped: names, values and rows come from
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Iterator
-from html import escape
 
 from dms_provider.audit.checks import shown
 from dms_provider.audit.findings import Finding, Sample
@@ -15,6 +16,9 @@ from dms_provider.audit.report import Report
 
 _TIME = "%Y-%m-%d %H:%M:%S"
 _WORDS = {"passed": "passed", "warning": "warning", "failed": "failed"}
+_TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
+"""Characters that make others appear in another order than they stand."""
+_UNBROKEN_CHARACTERS = 24
 _STYLE = """\
 :root { color-scheme: light dark; --line: #d0d7de; --soft: #59636e; --passed: #1a7f37; --warning: #9a6700;
   --failed: #cf222e; --back: #fff; --head: #f6f8fa; }
@@ -22,21 +26,29 @@ _STYLE = """\
   --warning: #d29922; --failed: #f85149; --back: #0d1117; --head: #151b23; } }
 body { font: 14px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem;
   background: var(--back); }
+h1, h2 { overflow-wrap: anywhere; }
 h1 { font-size: 1.4rem; margin-bottom: .2rem; } h2 { font-size: 1.05rem; margin: 1.8rem 0 .3rem; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; margin: 1rem 0; }
 dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; white-space: pre-wrap; }
 .wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; }
 th, td { border-bottom: 1px solid var(--line); padding: .35rem .6rem; text-align: left; vertical-align: top;
-  min-width: 3rem; }
-th { background: var(--head); font-weight: 600; white-space: nowrap; } td { overflow-wrap: anywhere; }
+  min-width: 3rem; max-width: 24rem; overflow-wrap: break-word; }
+th { background: var(--head); font-weight: 600; white-space: nowrap; }
 td.number { font-variant-numeric: tabular-nums; } .soft { color: var(--soft); }
-td.verdict, strong { white-space: nowrap; font-weight: 600; }
+td.verdict { white-space: nowrap; font-weight: 600; }
+.rules td { min-width: 8rem; overflow-wrap: anywhere; } .rules td.verdict { min-width: 0; }
 .passed { color: var(--passed); fill: var(--passed); }
 .warning { color: var(--warning); fill: var(--warning); }
 .failed { color: var(--failed); fill: var(--failed); }
 svg .line { fill: none; stroke: var(--soft); stroke-width: 1.5; } svg { display: block; }
 .sample td, .sample th { white-space: pre-wrap; font-size: .92em; } .null { color: var(--soft); }
+.sample .long { min-width: 12rem; } .sample .short { white-space: pre; }
 """
+
+
+def escape(text: str) -> str:
+    """Return a text as HTML that shows it as it is, in the order in which it stands."""
+    return html.escape(_TURNING.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 
 
 def page(report: Report) -> str:
@@ -72,7 +84,7 @@ def _lines(report: Report) -> Iterator[str]:
     ):
         yield f"<dt>{name}</dt><dd>{escape(text)}</dd>"
     yield "</dl>"
-    yield '<div class="wide"><table><thead><tr>'
+    yield '<div class="wide"><table class="rules"><thead><tr>'
     yield "".join(
         f"<th>{name}</th>" for name in ("Rule", "Verdict", "Value", "Must be", "What is computed", "Trend")
     )
@@ -89,7 +101,9 @@ def _lines(report: Report) -> Iterator[str]:
 def _counted(report: Report) -> str:
     verdicts = [finding.verdict for finding in report.findings]
     words = [f"{len(verdicts)} rule{'' if len(verdicts) == 1 else 's'}"]
-    words += [f"{verdicts.count(verdict)} {word}" for verdict, word in _WORDS.items() if verdict in verdicts]
+    for verdict, word in _WORDS.items():
+        if count := verdicts.count(verdict):
+            words.append(f"{count} {word}{'s' if word == 'warning' and count > 1 else ''}")
     return ", ".join(words)
 
 
@@ -128,9 +142,19 @@ def _sample(finding: Finding, sample: Sample) -> Iterator[str]:
     if not sample.rows:
         return
     yield '<div class="wide"><table class="sample"><thead><tr>'
-    yield "".join(f"<th>{escape(name)}</th>" for name in sample.columns)
+    yield "".join(f'<th class="{_width(name)}">{escape(name)}</th>' for name in sample.columns)
     yield "</tr></thead><tbody>"
     for row in sample.rows:
-        cells = ('<td class="null">NULL</td>' if cell is None else f"<td>{escape(cell)}</td>" for cell in row)
-        yield f"<tr>{''.join(cells)}</tr>"
+        yield f"<tr>{''.join(map(_cell, row))}</tr>"
     yield "</tbody></table></div>"
+
+
+def _cell(cell: str | None) -> str:
+    if cell is None:
+        return '<td class="null">NULL</td>'
+    return f'<td class="{_width(cell)}">{escape(cell)}</td>'
+
+
+def _width(text: str) -> str:
+    """Return the class of a text: a short one, such as a date, is not broken."""
+    return "short" if len(text) <= _UNBROKEN_CHARACTERS else "long"

@@ -93,7 +93,7 @@ def test_hostile_text_stays_text(text: str) -> None:
     assert read.tags == harmless.tags
     assert {tag for tag, _ in read.tags} <= TAGS
     assert not {name for _, names in read.tags for name in names} & {"href", "src", "style", "onload"}
-    shown = [part for part in read.texts if text in part]
+    shown = [part for part in read.texts if text.replace("\u202e", "\\u202e") in part]
     assert len(shown) == len([part for part in harmless.texts if "plain" in part])
 
 
