@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from dms_provider.dialects import Dialect, Mode
 from dms_provider.sessions.session import Session
 from dms_provider.sessions.source import Source
+
+OFF: Final = 'run it over a connection with "lock_free": "off", when nobody needs the table'
 
 
 class SchemaChangeError(RuntimeError):

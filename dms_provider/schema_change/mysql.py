@@ -7,9 +7,9 @@ from contextlib import contextmanager, suppress
 from typing import Final
 
 from dms_provider.dialects import Dialect, Mode
-from dms_provider.schema_change.base import LockFree, SchemaChange, SchemaChangeError, Workplace
+from dms_provider.schema_change.base import OFF, LockFree, SchemaChange, SchemaChangeError, Workplace
 from dms_provider.schema_change.mysql_locks import LOCK_WAIT_TIMEOUT, holder
-from dms_provider.schema_change.mysql_statements import OFF, TableChange, read_change
+from dms_provider.schema_change.mysql_statements import TableChange, read_change
 from dms_provider.schema_change.mysql_tables import MySQLTable
 from dms_provider.schema_change.online_copy import OnlineCopy
 from dms_provider.schema_change.patience import WAIT_SECONDS, deadline, keep_trying

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from dms_provider.dialects import Dialect, Mode, lexer
-from dms_provider.schema_change.base import SchemaChange, SchemaChangeError
+from dms_provider.schema_change.base import OFF, SchemaChange, SchemaChangeError
 from dms_provider.schema_change.code import Code
 
-OFF: Final = 'run it over a connection with "lock_free": "off", when nobody needs the table'
 _INDEX_KINDS: Final = frozenset({"UNIQUE", "FULLTEXT", "SPATIAL", "VECTOR"})
 _PARTITION_AS_IT_IS: Final = frozenset(
     {"DROP", "TRUNCATE", "EXCHANGE", "DISCARD", "IMPORT", "ANALYZE", "CHECK", "CONVERT"}

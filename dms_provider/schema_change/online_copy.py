@@ -18,12 +18,11 @@ from contextlib import contextmanager
 from math import ceil
 from typing import Final
 
-from dms_provider.schema_change.base import SchemaChangeError, Workplace
+from dms_provider.schema_change.base import OFF, SchemaChangeError, Workplace
 from dms_provider.schema_change.client_options import address, option_file
 from dms_provider.schema_change.exchange import exchange
 from dms_provider.schema_change.leftovers import remove_leftovers
 from dms_provider.schema_change.mysql_locks import LOCK_WAIT_TIMEOUT, holder
-from dms_provider.schema_change.mysql_statements import OFF
 from dms_provider.schema_change.mysql_tables import MySQLTable
 from dms_provider.schema_change.mysql_values import Doubt
 from dms_provider.schema_change.patience import WAIT_SECONDS, keep_trying

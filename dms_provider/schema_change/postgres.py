@@ -7,16 +7,22 @@ from contextlib import contextmanager, suppress
 from typing import Final
 
 from dms_provider.dialects import Dialect, Mode
-from dms_provider.schema_change.base import LockFree, SchemaChange, SchemaChangeError, Workplace
+from dms_provider.schema_change.base import OFF, LockFree, SchemaChange, SchemaChangeError, Workplace
 from dms_provider.schema_change.invalid_indexes import Unfinished, warn_of_others
 from dms_provider.schema_change.patience import WAIT_SECONDS, deadline, keep_trying
 from dms_provider.schema_change.postgres_statements import DatabaseChange, read_change
 from dms_provider.sessions.session import DatabaseError, Session
 
 _LOCK_NOT_AVAILABLE: Final = "55P03"
+_NOT_SUPPORTED: Final = "0A000"
+_IS_PARTITIONED: Final = "SELECT 1 FROM pg_class WHERE oid = to_regclass(%s) AND relkind = 'p'"
 _CLEANING_MILLISECONDS_WHEN_STOPPED: Final = 1500
 """Airflow ends a task 5 seconds after it was told to stop."""
 _CLEANING_MILLISECONDS: Final = 60_000
+_WITH_PARTITIONS: Final = (
+    "For an index of a partitioned table: CREATE INDEX name ON ONLY it, CREATE INDEX on each partition, then"
+    " ALTER INDEX name ATTACH PARTITION for each of these"
+)
 _HOLDER: Final = """
 SELECT a.pid, coalesce(a.usename, '?'), coalesce(a.application_name, ''),
     coalesce(extract(epoch FROM now() - a.xact_start)::bigint, 0)
@@ -34,15 +40,18 @@ class PostgresLockFree(LockFree):
     def run(self, change: SchemaChange, place: Workplace) -> None:
         assert isinstance(change, DatabaseChange)
         if change.kind == "alter":
-            self._alter(change, place)
+            self._bounded(change.runs, change, place)
+        elif change.without_partitions and place.session.row(_IS_PARTITIONED, (change.table,)):
+            place.log.info("A partitioned table has no rows of its own: as it is, with a bounded wait")
+            self._bounded(change.sql, change, place)
         else:
             self._concurrently(change, place)
 
-    def _alter(self, change: DatabaseChange, place: Workplace) -> None:
+    def _bounded(self, sql: str, change: DatabaseChange, place: Workplace) -> None:
         with _lock_timeout(place.session, f"{WAIT_SECONDS}s"):
             keep_trying(
                 place,
-                lambda: place.session.execute(change.runs),
+                lambda: place.session.execute(sql),
                 table=change.table,
                 until=deadline(place),
                 gave_up=lambda error: error.code == _LOCK_NOT_AVAILABLE,
@@ -59,9 +68,12 @@ class PostgresLockFree(LockFree):
             # Nobody waits behind this wait for a lock, so it need not be short.
             with _lock_timeout(place.session, "0"):
                 place.session.execute(change.runs)
-        except BaseException:
+        except BaseException as error:
             if unfinished is not None:
                 _clean_up(place, unfinished)
+            if isinstance(error, DatabaseError) and error.code == _NOT_SUPPORTED:
+                advice = _WITH_PARTITIONS if change.kind == "create" else f"To do it all the same, {OFF}"
+                raise SchemaChangeError(f"{error}. {advice}") from None
             raise
 
 

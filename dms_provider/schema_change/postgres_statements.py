@@ -31,6 +31,7 @@ class DatabaseChange(SchemaChange):
     :param table: the table of a new index; what a REINDEX or an ALTER names; as it was written
     :param index: the name of a new index, as it was written; empty where the server is to choose one
     :param scope: what a REINDEX is of: INDEX, TABLE, SCHEMA or DATABASE
+    :param without_partitions: a new index is one of the table alone (``ON ONLY``)
     """
 
     kind: Kind
@@ -38,6 +39,7 @@ class DatabaseChange(SchemaChange):
     table: str = ""
     index: str = ""
     scope: str = ""
+    without_partitions: bool = False
 
 
 def read_change(sql: str, dialect: Dialect, mode: Mode) -> DatabaseChange | None:
@@ -67,17 +69,19 @@ def read_change(sql: str, dialect: Dialect, mode: Mode) -> DatabaseChange | None
 def _create(code: Code, at: int) -> DatabaseChange:
     runs = _concurrently(code, at)
     at = code.behind(code.behind(at, _CONCURRENTLY), "IF", "NOT", "EXISTS")
-    index, table = "", ""
+    index, table, only = "", "", False
     if code.word(at) != "ON":
         _, end = code.name(at)
         index, at = code.spelling(at, end), end
     if code.word(at) == "ON":
+        only = code.words(at + 1, "ONLY")
         at = code.behind(at + 1, "ONLY")
         _, end = code.name(at)
         table = code.spelling(at, end)
     if not table or code.is_unclear:
         raise SchemaChangeError("this CREATE INDEX cannot be read well enough to go lock-free")
-    return DatabaseChange(code.sql, f"CREATE INDEX {_CONCURRENTLY}", "create", runs, table, index)
+    way = f"CREATE INDEX {_CONCURRENTLY}"
+    return DatabaseChange(code.sql, way, "create", runs, table, index, without_partitions=only)
 
 
 def _reindex(code: Code) -> DatabaseChange:

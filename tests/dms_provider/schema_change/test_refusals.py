@@ -184,6 +184,23 @@ def test_an_index_that_cannot_be_built_is_removed(book: Book) -> None:
 
 
 @on_postgres
+def test_an_index_of_a_partitioned_table(book: Book) -> None:
+    book.rows("DROP TABLE IF EXISTS parted")
+    book.rows("CREATE TABLE parted (id int, n int) PARTITION BY RANGE (id)")
+    book.rows("CREATE TABLE parted_1 PARTITION OF parted FOR VALUES FROM (0) TO (10)")
+    text = refusal(book, "CREATE INDEX by_part ON parted (n)")
+    assert 'cannot create index on partitioned table "parted" concurrently (SQLSTATE 0A000). For an' in text
+    assert "CREATE INDEX name ON ONLY it, CREATE INDEX on each partition" in text
+    book.change(
+        "CREATE INDEX by_part ON ONLY parted (n); CREATE INDEX by_part_1 ON parted_1 (n);"
+        " ALTER INDEX by_part ATTACH PARTITION by_part_1"
+    )
+    assert book.rows("SELECT indisvalid FROM pg_index WHERE indexrelid = 'by_part'::regclass") == [(True,)]
+    assert 'index "by_part" concurrently (SQLSTATE 0A000). To do' in refusal(book, "DROP INDEX by_part")
+    book.rows("DROP TABLE parted")
+
+
+@on_postgres
 def test_no_part_of_a_transaction(book: Book) -> None:
     text = refusal(
         book, "INSERT INTO book VALUES (0, 0, ''); CREATE INDEX by_n ON book (n)", transaction=True
