@@ -6,6 +6,7 @@ import base64
 import binascii
 import logging
 import random
+import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -24,6 +25,7 @@ _ALREADY_USED = "IdempotentParameterMismatch"
 _MAY_PASS = frozenset({408, 429})
 _MAY_PASS_CODES = ("Throttling", "ServiceUnavailable", "InternalError", "SystemBusy")
 _WRONG_KEYS = ("InvalidAccessKey", "SignatureDoesNotMatch", "IncompleteSignature", "InvalidSecurityToken")
+_QUOTED_REQUEST = re.compile(r"(?<=\?)\S+|(?<=CommandContent)\S+")
 
 Result = TypeVar("Result")
 _log = logging.getLogger(__name__)
@@ -59,6 +61,8 @@ class CloudAssistant:
         self.retry_waits: Sequence[float] = RETRY_WAITS
         self.stopped = threading.Event()
         """Once it is set, no further request is made."""
+        # The address of a request has the whole script in it, and is logged at the level DEBUG.
+        logging.getLogger("urllib3.connectionpool").addFilter(_has_no_script)
 
     def run(self, command: Command, of: Try) -> str:
         """Have a script run, at most once for each try, however often this is asked.
@@ -188,10 +192,10 @@ class CloudAssistant:
         status = getattr(error, "status_code", None)
         if not isinstance(status, int):
             inner = getattr(error, "inner_exception", None) or error
-            reason = self._redactor.redact(str(getattr(inner, "message", "") or inner))
+            reason = self._told(getattr(inner, "message", "") or inner)
             return CloudAssistantError(f"cannot {doing}: no answer from ECS: {reason}", may_pass=True)
         code = str(getattr(error, "code", "") or "")
-        message = self._redactor.redact(str(getattr(error, "message", "") or error))
+        message = self._told(getattr(error, "message", "") or error)
         hint = ""
         if code.startswith(_WRONG_KEYS):
             hint = f"; check the access key of connection {self._conn_id}"
@@ -202,6 +206,14 @@ class CloudAssistant:
             code=code,
             may_pass=status >= 500 or status in _MAY_PASS or code.startswith(_MAY_PASS_CODES),
         )
+
+    def _told(self, said: object) -> str:
+        """Return what people may read of an error, which can quote the request, and so the whole script."""
+        return self._redactor.redact(_QUOTED_REQUEST.sub("…", str(said)))
+
+
+def _has_no_script(record: logging.LogRecord) -> bool:
+    return "CommandContent" not in record.getMessage()
 
 
 def _instance_result(found: Any) -> InstanceResult:

@@ -9,9 +9,13 @@ from typing import Any
 
 import pytest
 
+from dms_provider.cloud_assistant.client import CloudAssistantError
+from dms_provider.cloud_assistant.command import Command, Try
 from dms_provider.hooks.alibaba_cloud import AlibabaCloudHook
 from dms_provider.sessions.source import SourceError
 from tests.doubles.ecs import CloudAssistantServer
+
+TRY = Try("flow", "run", "node", -1, 1, "id-of-the-try")
 
 
 @pytest.fixture
@@ -78,3 +82,41 @@ def test_the_region(connect: Any) -> None:
 def test_without_an_endpoint_it_is_the_regions_own(connect: Any) -> None:
     hook = connect({"endpoint": None, "protocol": None})
     assert hook.get_conn("cn-nanjing")._endpoint == "ecs.cn-nanjing.aliyuncs.com"
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_the_script_is_in_no_log_and_no_message(
+    connect: Any, cloud: CloudAssistantServer, answers: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    command = Command(
+        script="echo one && exit 0 # the secret is here", script_type="shell", instances=("i-1",)
+    )
+    assistant = connect({} if answers else {"endpoint": "127.0.0.1:1"}).cloud_assistant("cn-hangzhou")
+    assistant.retry_waits = (0.01,)
+    with caplog.at_level("DEBUG"):
+        if answers:
+            assistant.run(command, TRY)
+        else:
+            with pytest.raises(CloudAssistantError, match=r"no answer from ECS: .*refused") as failed:
+                assistant.run(command, TRY)
+            assert command.content[:20] not in str(failed.value)
+            assert "cannot run the script" in caplog.text
+    assert command.content[:20] not in caplog.text
+    assert (cloud.counts["RunCommand done"] == 1) is answers
+
+
+def test_a_server_that_quotes_the_request_is_not_quoted(connect: Any) -> None:
+    class Refusal(Exception):
+        """As the SDK raises it."""
+
+        status_code = 400
+        code = "SignatureDoesNotMatch"
+        message = "string to sign is:GET&%2F&CommandContent%3DZWNobyBnZWhlaW1uaXM%3D%26Format%3DJSON"
+
+    def refuse(request: object) -> None:
+        raise Refusal
+
+    assistant = connect().cloud_assistant("cn-hangzhou")
+    assistant._api.run_command = refuse
+    with pytest.raises(CloudAssistantError, match=r"sign is:GETmatch="string to sign is:GET&%2F&CommandContent…; check the acc"%2F&CommandContent…; check the acc"):
+        assistant.run(Command(script="x", script_type="shell", instances=("i-1",)), TRY)
