@@ -13,6 +13,8 @@ Need = Literal["latest", "all", "any"]
 FirstRun = Literal["wait", "pass"]
 OnFailed = Literal["wait", "fail"]
 
+BY_HAND = frozenset({"manual", "operator_triggered"})
+"""Airflow's types of runs that somebody, or another DAG, has started."""
 
 _DRAFT = "__draft"
 
@@ -41,6 +43,7 @@ class Dependency:
     :param business_time: of the asking run, ISO 8601, on the wall clock of that zone, without a zone
     :param own_run: id of the asking run if it waits for its own flow
     :param is_manual: the asking run was started by hand, so runs started by hand count
+    :param asking: id of the flow that waits
     """
 
     flow: str
@@ -53,6 +56,7 @@ class Dependency:
     business_time: str
     own_run: str | None
     is_manual: bool
+    asking: str = ""
 
     @property
     def span(self) -> Span:

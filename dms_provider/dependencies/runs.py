@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from dms_provider.schedules import Schedule
@@ -20,6 +20,8 @@ from dms_provider.variables.run_times import parse_time
 _PREFIX = "dms__runs__"
 _KEY_LENGTH = 250
 _FORMAT = 1
+_MOST_RUNS = 20_000
+"""More are not noted of one flow: each start of a run of it writes them all."""
 
 
 def variable_key(flow: str) -> str:
@@ -28,8 +30,7 @@ def variable_key(flow: str) -> str:
     return key if len(key) <= _KEY_LENGTH else _PREFIX + hashlib.sha256(flow.encode()).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class NotedRun:
+class NotedRun(NamedTuple):
     """One run that has started and was not skipped.
 
     :param business_time: ISO 8601, in the zone of its flow
@@ -57,11 +58,14 @@ class NotedRuns:
     :param exists: Airflow knows a DAG of this id
     :param is_flow: it has the policies of a flow; of another DAG, business time is its run time less a day
     :param runs: run id -> run
-    :param first_regular: business time of its first run that nobody started by hand; ``None`` where that is
-        not known, or there is none
-    :param first: business time of its first run of any kind
+    :param first_regular: business time of its first run, as far as known, that nobody started by hand;
+        ``None`` where that is not known, or there is none
+    :param first: business time of its first run of any kind, as far as known
     :param keep: for so many seconds is a run noted that nobody asks for again
     :param version: of the flow's DAG that zone and schedule are of
+    :param waits_for: ids of the flows whose same cycle it waits for itself
+    :param is_paused: it was, when a run that waits for it last started
+    :param is_gone: as ``is_paused``: no spec or file had it any more
     """
 
     timezone: str
@@ -73,10 +77,31 @@ class NotedRuns:
     first: str | None = None
     keep: int = 0
     version: str | None = None
+    waits_for: tuple[str, ...] = ()
+    is_paused: bool = False
+    is_gone: bool = False
 
     def with_runs(self, found: Mapping[str, NotedRun]) -> NotedRuns:
         """Return it with further runs, or newer notes of them."""
         return replace(self, runs={**self.runs, **found}) if found else self
+
+    def with_started(self, run_id: str, run: NotedRun) -> NotedRuns:
+        """Return it with a run that has just started, which may be about a time before the first."""
+        noted = self.with_runs({run_id: run})
+        return noted if run.is_part else noted.with_first(run.business_time, by_hand=run.is_manual)
+
+    def with_first(self, moment: str, *, by_hand: bool) -> NotedRuns:
+        """Return it with a run of the whole flow that may be its first.
+
+        :param moment: the run's business time, ISO 8601
+        :param by_hand: somebody started it
+        """
+        noted = replace(self, first=self._earlier(self.first, moment))
+        return noted if by_hand else replace(noted, first_regular=self._earlier(self.first_regular, moment))
+
+    def _earlier(self, known: str | None, moment: str) -> str:
+        walls = (parse_time(text, self.timezone).replace(tzinfo=None) for text in (known or moment, moment))
+        return moment if known is None or next(walls) > next(walls) else known
 
     def without(self, run_ids: Iterable[str]) -> NotedRuns:
         """Return it without some runs."""
@@ -87,7 +112,11 @@ class NotedRuns:
 
     def without_old(self, now: int) -> NotedRuns:
         """Return it without the runs that nobody can be waiting for any more."""
-        return self.without([run_id for run_id, run in self.runs.items() if run.noted < now - self.keep])
+        noted = self.without([run_id for run_id, run in self.runs.items() if run.noted < now - self.keep])
+        too_many = len(noted.runs) - _MOST_RUNS
+        if too_many <= 0:
+            return noted
+        return noted.without(sorted(noted.runs, key=lambda run_id: noted.runs[run_id].noted)[:too_many])
 
     @property
     def is_scheduled(self) -> bool:
@@ -124,10 +153,10 @@ class NotedRuns:
                 "first": self.first,
                 "keep": self.keep,
                 "version": self.version,
-                "runs": {
-                    run_id: [run.business_time, run.is_manual, run.is_part, run.noted]
-                    for run_id, run in self.runs.items()
-                },
+                "waits_for": self.waits_for,
+                "is_paused": self.is_paused,
+                "is_gone": self.is_gone,
+                "runs": self.runs,
             },
             separators=(",", ":"),
         )
@@ -149,14 +178,19 @@ class NotedRuns:
                 schedule=None if schedule is None else Schedule.from_json(schedule),
                 exists=bool(stored["exists"]),
                 is_flow=bool(stored["is_flow"]),
-                runs={str(run_id): NotedRun(*values) for run_id, values in stored["runs"].items()},
+                runs={run_id: NotedRun(*values) for run_id, values in stored["runs"].items()},
                 first_regular=stored["first_regular"],
                 first=stored["first"],
                 keep=int(stored["keep"]),
                 version=stored["version"],
+                waits_for=tuple(map(str, stored.get("waits_for", ()))),
+                is_paused=bool(stored.get("is_paused")),
+                is_gone=bool(stored.get("is_gone")),
             )
             for run in noted.runs.values():
-                run.wall(noted.timezone)
+                # quicker than :meth:`NotedRun.wall`, for the sake of the scheduler
+                if datetime.fromisoformat(run.business_time).isoformat() != run.business_time:
+                    raise ValueError(f"time {run.business_time!r}")
                 int(run.noted)
         except (ValueError, TypeError, KeyError, AttributeError, OSError) as error:
             raise ValueError(f"{type(error).__name__}: {error}") from error

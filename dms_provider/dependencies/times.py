@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import islice
 from zoneinfo import ZoneInfo
 
 from dms_provider.dependencies.dependency import Dependency
@@ -13,6 +15,8 @@ from dms_provider.schedules import Schedule
 
 MOST_TIMES = 20_000
 """So many business times of a schedule are looked for at most: nobody reads a list of more."""
+MOST_OF_ANY = 1_000
+"""Where one run is enough, the newest so many business times of a schedule are looked for."""
 
 _DAY = timedelta(days=1)
 _MARGIN = timedelta(hours=27)
@@ -32,12 +36,14 @@ class LookedFor:
     :param shown: on the wall clock of the asking flow
     :param is_slot: the schedule has it
     :param runs: ids of the runs that are about it and count
+    :param by_hand: ids of the runs that are about it, and would count if the asking run were started by hand
     """
 
     wall: datetime
     shown: datetime
     is_slot: bool
     runs: tuple[str, ...]
+    by_hand: tuple[str, ...] = ()
 
 
 def looked_for(dependency: Dependency, noted: NotedRuns) -> list[LookedFor]:
@@ -47,6 +53,7 @@ def looked_for(dependency: Dependency, noted: NotedRuns) -> list[LookedFor]:
     """
     span = dependency.span
     runs = _runs_in(span, dependency, noted)
+    by_hand = {} if dependency.is_manual else _runs_in(span, replace(dependency, is_manual=True), noted)
     slots: list[datetime] = []
     if noted.schedule is None or not noted.is_scheduled:
         wanted = {max(runs)} if runs and dependency.is_of_one_time else set(runs)
@@ -55,9 +62,12 @@ def looked_for(dependency: Dependency, noted: NotedRuns) -> list[LookedFor]:
         slots = [] if slot is None else [slot]
         # a run between two slots, such as a dry run that begins a chain, stands for the slot before it
         wanted = {wall for wall in runs if slot is None or wall >= slot}.union(slots)
-    else:
+    elif dependency.need == "all":
         slots = slots_in(noted.schedule, span, dependency.timezone)
-        wanted = set(slots) if dependency.need == "all" else set(runs).union(slots)
+        wanted = set(slots)
+    else:
+        slots = list(islice(_newest_slots(noted.schedule, span, dependency.timezone), MOST_OF_ANY))
+        wanted = set(runs).union(slots)
     slot_set = set(slots)
     return [
         LookedFor(
@@ -65,6 +75,7 @@ def looked_for(dependency: Dependency, noted: NotedRuns) -> list[LookedFor]:
             on_clock_of(wall, noted.timezone, dependency.timezone),
             wall in slot_set,
             tuple(runs.get(wall, ())),
+            tuple(run_id for run_id in by_hand.get(wall, ()) if run_id not in runs.get(wall, ())),
         )
         for wall in sorted(wanted)
     ]
@@ -101,16 +112,20 @@ def latest_slot(schedule: Schedule, span: Span, timezone: str) -> datetime | Non
     :param timezone: IANA name of the asking flow's zone
     :return: naive, on the wall clock of the schedule
     """
+    return next(_newest_slots(schedule, span, timezone), None)
+
+
+def _newest_slots(schedule: Schedule, span: Span, timezone: str) -> Iterator[datetime]:
+    """Walk the slots of a schedule that lie in a span, the last one first."""
     slot = schedule.latest_slot((span.last + _DAY + _MARGIN).replace(tzinfo=ZoneInfo(timezone)))
     while slot is not None:
         wall = _business_time(slot, schedule)
         shown = on_clock_of(wall, schedule.timezone, timezone)
         if shown in span:
-            return wall
+            yield wall
         if span.first is not None and shown < span.first - _MARGIN:
-            return None
+            return
         slot = schedule.latest_slot(slot.astimezone(ZoneInfo("UTC")) - _MOMENT)
-    return None
 
 
 def _business_time(slot: datetime, schedule: Schedule) -> datetime:

@@ -47,7 +47,7 @@ def judge(
     :param never_ran: there never was a run up to the end of the window
     """
     words = [_found(time, states) for time in times]
-    found = tuple(_line(time, word, states) for time, word in zip(times, words, strict=True))
+    found = tuple(_line(time, word, states, dependency.node) for time, word in zip(times, words, strict=True))
     if never_ran and dependency.first_run == "pass":
         return Verdict(True, None, (*found, f"{dependency.flow} never ran before: first_run is pass"), "")
     if dependency.need == "all" and not dependency.is_of_one_time:
@@ -76,8 +76,13 @@ def _found(time: LookedFor, states: Mapping[str, Found]) -> Found:
     return next((word for word in _BEST_FIRST if word in words), "absent")
 
 
-def _line(time: LookedFor, word: Found, states: Mapping[str, Found]) -> str:
+def _line(time: LookedFor, word: Found, states: Mapping[str, Found], node: str | None) -> str:
     runs = ", ".join(run for run in time.runs if states.get(run) == word)
+    if word == "absent" and time.runs:
+        gone = "deleted" if node is None else f"deleted, or without a node {node}"
+        runs = f"{', '.join(time.runs)}: {gone}"
+    elif word == "absent" and time.by_hand:
+        runs = f"{', '.join(time.by_hand)}: started by hand, so of no account to a scheduled run"
     return f"{time.shown:%Y-%m-%d %H:%M:%S} {word}" + (f" ({runs})" if runs else "")
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -19,26 +19,25 @@ from zoneinfo import ZoneInfo
 from airflow.models.crypto import get_fernet
 from airflow.models.dag import DagModel
 from airflow.models.dag_version import DagVersion
-from airflow.models.dagrun import DagRun
 from airflow.models.serialized_dag import SerializedDagModel
 from airflow.models.variable import Variable
 from airflow.timetables.interval import CronDataIntervalTimetable
 from airflow.timetables.trigger import CronTriggerTimetable
-from sqlalchemy import Table, and_, insert, or_, select, update
+from sqlalchemy import Table, insert, select, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import object_session
 
-from dms_provider.dependencies.dependency import Dependency, window_of
+from dms_provider.dependencies.dependency import BY_HAND, Dependency, window_of
 from dms_provider.dependencies.runs import NotedRun, NotedRuns, variable_key
-from dms_provider.dependencies.times import latest_slot
+from dms_provider.policies.noted_runs import first_run, noted_run, runs_of_window
 from dms_provider.policies.rules import OUTCOME_TASK_ID, FlowPolicies
 from dms_provider.policies.savepoint import is_lock_taken, savepoint
 from dms_provider.schedules import Cron, Schedule, ScheduleError
 from dms_provider.timetables.flow import FlowTimetable
-from dms_provider.variables.run_conf import read_run_conf
-from dms_provider.variables.run_times import RunTimes, run_times
+from dms_provider.variables.run_times import run_times
 
 if TYPE_CHECKING:
+    from airflow.models.dagrun import DagRun
     from airflow.serialization.definitions.dag import SerializedDAG
     from sqlalchemy.orm import Session
 
@@ -48,12 +47,6 @@ SENSOR = "DependencyCheckSensor"
 """Class name of the nodes that wait; an operator in a serialized DAG has no class."""
 
 _VARIABLES: Table = Variable.__table__
-_BY_HAND = frozenset({"manual", "operator_triggered"})
-_MARGIN = timedelta(days=2)
-"""What zones can make between a time on one wall clock and on another, and a day more."""
-_OPEN_WINDOW_RUNS = 100
-"""So many runs before the asking one are noted for a window without a begin."""
-_MOST_RUNS = 20_000
 _LONGEST_RUN = timedelta(days=30)
 """Of a flow that has no time-out."""
 _TRIES = 5
@@ -81,9 +74,9 @@ def note_run(dag_run: DagRun, dag: SerializedDAG, session: Session) -> None:
     if noted is None or not noted.exists:
         facts = replace(_facts(dag_run.dag_id, session), keep=2 * int(_LONGEST_RUN.total_seconds()))
         noted = facts if noted is None else replace(facts, keep=noted.keep, runs=noted.runs)
-    found = _noted_run(dag_run, noted.timezone, is_flow=dag.has_task(OUTCOME_TASK_ID))
+    found = noted_run(dag_run, noted.timezone, is_flow=dag.has_task(OUTCOME_TASK_ID))
     if found is not None:
-        _write(dag_run.dag_id, noted.with_runs({dag_run.run_id: found}), session)
+        _write(dag_run.dag_id, noted.with_started(dag_run.run_id, found), session)
 
 
 def note_run_of_other_dag(dag_run: DagRun, dag: SerializedDAG) -> None:
@@ -135,7 +128,8 @@ def _asked_by(dag_run: DagRun, dag: SerializedDAG) -> list[Dependency]:
                 timezone=node.timezone,
                 business_time=times.business_time.replace(tzinfo=None).isoformat(),
                 own_run=dag_run.run_id if node.flow == dag_run.dag_id else None,
-                is_manual=str(dag_run.run_type) in _BY_HAND,
+                is_manual=str(dag_run.run_type) in BY_HAND,
+                asking=dag_run.dag_id,
             )
             _ = dependency.span
         except (ValueError, OverflowError, AttributeError, TypeError):
@@ -144,160 +138,155 @@ def _asked_by(dag_run: DagRun, dag: SerializedDAG) -> list[Dependency]:
     return list(asked.values())
 
 
+@dataclass(frozen=True)
+class _News:
+    """What a node has to know of a flow, and was found in Airflow's tables.
+
+    :param facts: what its DAG says, if that is another than is noted
+    :param keep: for so many seconds may somebody be waiting
+    :param is_paused: as Airflow's row for the DAG has it
+    :param is_gone: the same
+    :param first: business time of its first run, if that was asked for
+    :param first_by_hand: runs started by hand were asked for, too
+    :param runs: those of the node's window that are not noted, or were noted long ago
+    """
+
+    facts: NotedRuns | None
+    keep: int
+    is_paused: bool = False
+    is_gone: bool = False
+    first: str | None = None
+    first_by_hand: bool = False
+    runs: Mapping[str, NotedRun] = field(default_factory=dict)
+
+    def added_to(self, noted: NotedRuns) -> NotedRuns:
+        facts = self.facts
+        if facts is not None:
+            noted = replace(
+                noted,
+                timezone=facts.timezone,
+                schedule=facts.schedule,
+                exists=facts.exists,
+                is_flow=facts.is_flow if facts.exists else noted.is_flow,
+                version=facts.version,
+                waits_for=facts.waits_for,
+            )
+        noted = replace(
+            noted, keep=max(noted.keep, self.keep), is_paused=self.is_paused, is_gone=self.is_gone
+        ).with_runs(self.runs)
+        return noted if self.first is None else noted.with_first(self.first, by_hand=self.first_by_hand)
+
+
 def _make_sure(dependency: Dependency, dag: SerializedDAG, session: Session) -> None:
     """Have the Variable of a flow hold what a node that waits for it has to know."""
     flow = dependency.flow
     key = variable_key(flow)
     stored = _read(key, session)
-    noted = _with_all(stored, dependency, dag, session)
-    if noted == stored:
-        return
     if stored is None:
+        # nobody who starts a run of it adds it: none may start until this is committed
         _lock_flow(flow, session)
+        stored = _read(key, session, lock=True) or _facts(flow, session)
+        _write(flow, _news(stored, dependency, dag, session).added_to(stored), session)
+        return
+    news = _news(stored, dependency, dag, session)
+    if news.added_to(stored) == stored:
+        return
+    # what started meanwhile has added itself
     stored = _read(key, session, lock=True)
-    _write(flow, _with_all(stored, dependency, dag, session), session)
+    if stored is None:
+        raise RunsAreLocked(flow)
+    _write(flow, news.added_to(stored), session)
 
 
-def _with_all(
-    noted: NotedRuns | None, dependency: Dependency, dag: SerializedDAG, session: Session
-) -> NotedRuns:
+def _news(noted: NotedRuns, dependency: Dependency, dag: SerializedDAG, session: Session) -> _News:
     flow = dependency.flow
-    if noted is None or noted.version is None or noted.version != _version_of(flow, session):
+    facts = None
+    version, is_paused, is_gone = _version_of(flow, session)
+    if noted.version is None or noted.version != version:
         facts = _facts(flow, session)
-        noted = facts if noted is None else replace(
-            noted,
-            timezone=facts.timezone,
-            schedule=facts.schedule,
-            exists=facts.exists,
-            is_flow=facts.is_flow if facts.exists else noted.is_flow,
-            version=facts.version,
-        )  # fmt: skip
-    lifetime = 2 * int((dag.dagrun_timeout or _LONGEST_RUN).total_seconds())
-    noted = replace(noted, keep=max(noted.keep, lifetime))
-    if dependency.first_run == "pass":
-        # asked each time: a backfill may have gone farther back
-        noted = replace(
-            noted,
-            first=_first_run(flow, noted, session, by_hand=True) or noted.first,
-            first_regular=_first_run(flow, noted, session, by_hand=False) or noted.first_regular,
-        )
+    keep = 2 * int((dag.dagrun_timeout or _LONGEST_RUN).total_seconds())
+    news = _News(facts, keep=keep, is_paused=is_paused, is_gone=is_gone)
+    noted = news.added_to(noted)
     now = int(time.time())
-    fresh = {
-        run_id: run
-        for run_id, run in _runs_of(dependency, noted, session).items()
-        if run_id not in noted.runs
-        or replace(noted.runs[run_id], noted=run.noted) != run
-        or noted.runs[run_id].noted < now - noted.keep // 2
-    }
-    return noted.with_runs(fresh)
+    fresh = {run_id for run_id, run in noted.runs.items() if run.noted >= now - noted.keep // 2}
+    news = replace(news, runs=runs_of_window(dependency, noted, session, known=fresh))
+    by_hand = dependency.is_manual or not noted.is_scheduled
+    if dependency.first_run == "pass" and not replace(noted, runs={}).ran_by(
+        dependency.span.last, dependency.timezone, manual=by_hand, but=None
+    ):
+        found = first_run(flow, noted, session, by_hand=by_hand)
+        news = replace(news, first=found, first_by_hand=by_hand)
+    return news
 
 
-def _runs_of(dependency: Dependency, noted: NotedRuns, session: Session) -> dict[str, NotedRun]:
-    """Return the runs that there are of a node's window, and some more."""
-    span = dependency.span
-    first = span.first
-    most = _MOST_RUNS
-    if first is None and noted.schedule is not None and noted.is_scheduled:
-        first = latest_slot(noted.schedule, span, dependency.timezone)
-    elif first is None:
-        most = _OPEN_WINDOW_RUNS
-    said = DagRun.conf["dms"]["business_time"].as_string()
-    day = timedelta(days=1)
-    zone = ZoneInfo(noted.timezone)
-    if noted.is_flow:
-        # texts of ISO 8601 sort as the days in them
-        bounds = [said <= (span.last + _MARGIN).date().isoformat()]
-        bounds += [] if first is None else [said >= (first - _MARGIN).date().isoformat()]
-        newest = said.desc()
-    else:
-        bounds = [DagRun.run_after <= (span.last + day + _MARGIN).replace(tzinfo=zone)]
-        bounds += [] if first is None else [DagRun.run_after >= (first + day - _MARGIN).replace(tzinfo=zone)]
-        newest = DagRun.run_after.desc()
-    rows = _runs(dependency.flow, noted, session, *bounds, order=newest, most=most)
-    found = {row.run_id: _noted_run(row, noted.timezone, is_flow=noted.is_flow) for row in rows}
-    return {run_id: run for run_id, run in found.items() if run is not None}
-
-
-def _first_run(flow: str, noted: NotedRuns, session: Session, *, by_hand: bool) -> str | None:
-    """Return the business time of the first run of a whole flow."""
-    said = DagRun.conf["dms"]
-    which: list[Any] = []
-    if noted.is_flow:
-        which.append(said["kind"].as_string().not_in(("node", "from_node")))
-    if not by_hand:
-        is_regular: Any = DagRun.run_type.not_in(_BY_HAND)
-        which.append(or_(is_regular, said["kind"].as_string() == "dry_run") if noted.is_flow else is_regular)
-    rows = _runs(flow, noted, session, *which, order=DagRun.run_after, most=1)
-    found = [_noted_run(row, noted.timezone, is_flow=noted.is_flow) for row in rows]
-    return next((run.business_time for run in found if run is not None), None)
-
-
-def _runs(flow: str, noted: NotedRuns, session: Session, *which: Any, order: Any, most: int) -> list[Any]:
-    said = DagRun.conf["dms"]
-    if noted.is_flow:
-        said_nothing = [said[key].as_string().is_(None) for key in ("skipped_for", "refused", "undecided")]
-        which = (*which, said["kind"].as_string().is_not(None), and_(*said_nothing))
-    columns = (DagRun.run_id, DagRun.run_type, DagRun.run_after, DagRun.conf)
-    query = select(*columns).where(DagRun.dag_id == flow, *which).order_by(order).limit(most)
-    return list(session.execute(query))
-
-
-def _noted_run(dag_run: Any, timezone: str, *, is_flow: bool) -> NotedRun | None:
-    """Return what is noted of a run; ``None`` if nobody can tell its business time."""
-    by_hand = str(dag_run.run_type) in _BY_HAND
-    try:
-        if not is_flow:
-            moment = RunTimes.from_run_time(dag_run.run_after, timezone).business_time.isoformat()
-            return NotedRun(moment, by_hand, False, int(time.time()))
-        conf = read_run_conf(dag_run.conf)
-        moment = run_times(dag_run, timezone).business_time.isoformat()
-    except (ValueError, OverflowError):
-        return None
-    is_part = conf.node is not None or conf.from_node is not None
-    return NotedRun(moment, by_hand and conf.kind != "dry_run", is_part, int(time.time()))
-
-
-def _version_of(flow: str, session: Session) -> str | None:
-    """Return what changes with each version of a DAG."""
-    found: str | None = session.scalar(
-        select(SerializedDagModel.dag_hash)
+def _version_of(flow: str, session: Session) -> tuple[str | None, bool, bool]:
+    """Return what changes with each version of a DAG, whether it is paused, and whether it is gone."""
+    found = session.execute(
+        select(SerializedDagModel.dag_hash, DagModel.is_paused, DagModel.is_stale)
         .join(DagVersion, SerializedDagModel.dag_version_id == DagVersion.id)
+        .join(DagModel, SerializedDagModel.dag_id == DagModel.dag_id)
         .where(SerializedDagModel.dag_id == flow)
         .order_by(DagVersion.version_number.desc())
         .limit(1)
-    )
-    return found
+    ).one_or_none()
+    return (None, False, False) if found is None else (found[0], bool(found[1]), bool(found[2]))
 
 
 def _facts(flow: str, session: Session) -> NotedRuns:
-    """Return what the DAG of a flow says of its times."""
+    """Return what the DAG of a flow says of its times, and what it waits for itself."""
     from airflow.models.dagbag import DBDagBag
 
-    version = _version_of(flow, session)
+    version, is_paused, is_gone = _version_of(flow, session)
     dag = None
     if version is not None:
         dag = DBDagBag(load_op_links=False).get_latest_version_of_dag(flow, session=session)
     if dag is None:
         return NotedRuns(timezone="UTC", exists=False)
+    timezone, schedule = _times_of(dag)
+    return NotedRuns(
+        timezone,
+        schedule,
+        is_flow=dag.has_task(OUTCOME_TASK_ID),
+        version=version,
+        waits_for=tuple(sorted(_same_cycles_of(dag))),
+        is_paused=is_paused,
+        is_gone=is_gone,
+    )
+
+
+def _times_of(dag: SerializedDAG) -> tuple[str, Schedule | None]:
+    """Return the zone and the schedule of a DAG."""
     timetable: Any = dag.timetable
     if dag.has_task(OUTCOME_TASK_ID):
         outcome: Any = dag.get_task(OUTCOME_TASK_ID)
         schedule = timetable.schedule if isinstance(timetable, FlowTimetable) else None
-        zone = FlowPolicies.from_json(outcome.policies).timezone
-        return NotedRuns(timezone=zone, schedule=schedule, version=version)
+        return FlowPolicies.from_json(outcome.policies).timezone, schedule
     if isinstance(timetable, FlowTimetable):
-        schedule = timetable.schedule
-        return NotedRuns(schedule.timezone, schedule, is_flow=False, version=version)
+        return timetable.schedule.timezone, timetable.schedule
     try:
         if type(timetable) in (CronTriggerTimetable, CronDataIntervalTimetable):
             said: Mapping[str, Any] = timetable.serialize()
             schedule = Schedule(Cron(said["expression"]), timezone=said["timezone"])
-            return NotedRuns(schedule.timezone, schedule, is_flow=False, version=version)
+            return schedule.timezone, schedule
         name = str(getattr(dag.timezone, "name", "UTC"))
         ZoneInfo(name)
     except (ScheduleError, KeyError, ValueError, OSError):
         name = "UTC"
-    return NotedRuns(name, is_flow=False, version=version)
+    return name, None
+
+
+def _same_cycles_of(dag: SerializedDAG) -> set[str]:
+    """Return the other flows whose runs a DAG's nodes wait for, cycles before their own apart."""
+    found = set()
+    for task in dag.task_dict.values():
+        node: Any = task
+        if node.task_type != SENSOR:
+            continue
+        # of a version of the provider that had other names it tells nothing
+        flow, window = getattr(node, "flow", dag.dag_id), getattr(node, "window", None)
+        if flow != dag.dag_id and window_of(window, flow, dag.dag_id) != "previous_cycle":
+            found.add(str(flow))
+    return found
 
 
 def _lock_flow(flow: str, session: Session) -> None:

@@ -199,7 +199,7 @@ def _kind(dag_run: DagRun, conf: RunConf) -> str:
         return "node"
     if conf.from_node is not None:
         return "from_node"
-    if run_type == "backfill":
+    if run_type == "backfill" or conf.time_range:
         return "time_range"
     if conf.business_time is not None:
         return "point_in_time"

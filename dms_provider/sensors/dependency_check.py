@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, get_args
 
-from dms_provider.dependencies.dependency import Dependency, FirstRun, Need, OnFailed, window_of
+from dms_provider.dependencies.dependency import BY_HAND, Dependency, FirstRun, Need, OnFailed, window_of
 from dms_provider.dependencies.windows import span_of
 from dms_provider.sensors.waiting import DEFAULT_POKE_INTERVAL, WaitedInVain, WaitingOperator
 from dms_provider.variables.run_times import run_times
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from dms_provider.sensors.dependency_look import DependencyLook
     from dms_provider.triggers.dependency_check import DependencyTrigger
-
-_BY_HAND = frozenset({"manual", "operator_triggered"})
 
 
 class DependencyCheckFailed(WaitedInVain):
@@ -105,7 +103,8 @@ class DependencyCheckSensor(WaitingOperator):
             timezone=self.timezone,
             business_time=business_time.isoformat(),
             own_run=dag_run.run_id if own else None,
-            is_manual=str(getattr(dag_run.run_type, "value", dag_run.run_type)) in _BY_HAND,
+            is_manual=str(getattr(dag_run.run_type, "value", dag_run.run_type)) in BY_HAND,
+            asking=dag_run.dag_id,
         )
 
     def make_look(self, context: Context) -> DependencyLook:

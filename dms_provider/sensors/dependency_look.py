@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from dms_provider.dependencies import Dependency, Verdict, judge, looked_for
+from dms_provider.dependencies import Dependency, NotedRuns, Verdict, judge, looked_for
 from dms_provider.sensors.flow_runs import FlowRuns, RunsAreNotNoted
 from dms_provider.sensors.look import Log, Look, LookFailed
 
@@ -93,7 +94,9 @@ class DependencyLook(Look):
         if not noted.exists and not verdict.is_met:
             note = f"there is no flow {dependency.flow} yet"
             return Verdict(False, None, (note, *verdict.found), note)
-        return verdict
+        remarks = () if verdict.is_met else tuple(_remarks(dependency, noted))
+        missing = "; ".join(filter(None, (verdict.missing, *remarks)))
+        return replace(verdict, found=(*remarks, *verdict.found), missing=missing)
 
     def _take_news(self, verdict: Verdict) -> None:
         if verdict.found == self._told:
@@ -104,3 +107,14 @@ class DependencyLook(Look):
         if len(news) > _LINES:
             self._news.append(f"and {len(news) - _LINES} more")
         self._told = verdict.found
+
+
+def _remarks(dependency: Dependency, noted: NotedRuns) -> Iterator[str]:
+    """Yield why runs of a flow may not come, as far as that was known when the wait began."""
+    flow = dependency.flow
+    if noted.is_gone:
+        yield f"{flow} was gone when this was asked for: its spec was removed, or has another id now"
+    elif noted.is_paused:
+        yield f"{flow} was paused when this was asked for: none of its runs starts until it is unpaused"
+    if dependency.own_run is None and dependency.asking in noted.waits_for:
+        yield f"{flow} itself waits for {dependency.asking}: if each waits for the other's run, neither ends"

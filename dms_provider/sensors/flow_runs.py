@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from urllib.parse import quote
 from weakref import WeakKeyDictionary
 
 from dms_provider.dependencies.runs import NotedRuns, variable_key
 from dms_provider.dependencies.verdict import Found
 
 _RUNS_A_QUESTION = 100
-"""More do not stand in the address of one question."""
+_ADDRESS_BYTES = 4_000
+"""So much of an address may run ids take: proxies refuse more than 8 KB, and an id has up to 250."""
 _OF_A_NODE: Mapping[str, Found] = {
     "success": "done",
     "failed": "failed",
@@ -113,6 +115,21 @@ class FlowRuns:
         return known is not None and known[0] >= oldest
 
 
+def _questions(run_ids: Iterable[str]) -> Iterator[list[str]]:
+    """Yield the runs that one question asks for: Airflow's client writes their ids into its address."""
+    some: list[str] = []
+    length = 0
+    for run_id in run_ids:
+        more = len(f"&run_ids={quote(run_id, safe='')}")
+        if some and (len(some) == _RUNS_A_QUESTION or length + more > _ADDRESS_BYTES):
+            yield some
+            some, length = [], 0
+        some.append(run_id)
+        length += more
+    if some:
+        yield some
+
+
 def _of_runs(flow: str, run_ids: Collection[str]) -> dict[str, Found]:
     found: dict[str, Found] = {}
     left = sorted(run_ids)
@@ -133,7 +150,7 @@ def _in_states(flow: str, run_ids: list[str], states: list[str]) -> set[str]:
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
     found: set[str] = set()
-    ahead = [run_ids[start : start + _RUNS_A_QUESTION] for start in range(0, len(run_ids), _RUNS_A_QUESTION)]
+    ahead = list(_questions(run_ids))
     while ahead:
         some = ahead.pop()
         count = RuntimeTaskInstance.get_dr_count(dag_id=flow, run_ids=some, states=states)
@@ -149,9 +166,7 @@ def _of_node(flow: str, node: str, run_ids: Collection[str]) -> dict[str, Found]
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
     found: dict[str, Found] = {}
-    ids = sorted(run_ids)
-    for start in range(0, len(ids), _RUNS_A_QUESTION):
-        some = ids[start : start + _RUNS_A_QUESTION]
+    for some in _questions(sorted(run_ids)):
         states = RuntimeTaskInstance.get_task_states(dag_id=flow, run_ids=some, task_ids=[node])
         for run_id, of_run in states.items():
             if node in of_run and str(of_run[node]) != "removed":

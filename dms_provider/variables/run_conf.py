@@ -14,7 +14,8 @@ from dms_provider.variables.values import Data
 FORM_PREFIX = "dms_"
 """Keys of conf beside ``dms`` that begin with this and go on as a key of it come from the trigger form."""
 
-_GIVEN = ("business_time", "dry_run", "node", "from_node", "outputs")
+_IN_FORM = ("business_time", "dry_run", "node", "from_node", "outputs")
+_GIVEN = (*_IN_FORM, "time_range")
 WRITTEN_BY_THE_SCHEDULER = (
     "kind",
     "earlier_run",
@@ -48,6 +49,7 @@ class RunConf:
     :param node: only this node runs
     :param from_node: only this node and those downstream of it run
     :param outputs: values of outputs that no node of this run gives
+    :param time_range: it is one of the runs over a range of business times
     :param kind: what kind of run it is; ``None`` before the scheduler has decided about it
     :param earlier_run: id of the run that this one waits for
     :param waits: what of the earlier run a node waits for
@@ -63,6 +65,7 @@ class RunConf:
     node: str | None = None
     from_node: str | None = None
     outputs: Mapping[str, Data] = field(default_factory=dict)
+    time_range: bool = False
     kind: str | None = None
     earlier_run: str | None = None
     waits: str | None = None
@@ -89,15 +92,13 @@ def read_run_conf(conf: Mapping[str, Any] | None) -> RunConf:
     for key in asked:
         if key not in _GIVEN and key not in WRITTEN_BY_THE_SCHEDULER:
             raise RunConfError(f"unknown key {str(key)[:40]!r}; known keys are {', '.join(_GIVEN)}")
-    dry_run = asked.get("dry_run", False)
-    if not isinstance(dry_run, bool):
-        raise RunConfError(f"dry_run: expected true or false, not {_kind(dry_run)}")
     return RunConf(
         business_time=_text(asked, "business_time"),
-        dry_run=dry_run,
+        dry_run=_flag(asked, "dry_run"),
         node=_text(asked, "node"),
         from_node=_text(asked, "from_node"),
         outputs=_outputs(asked.get("outputs")),
+        time_range=_flag(asked, "time_range"),
         kind=_text(asked, "kind"),
         earlier_run=_text(asked, "earlier_run"),
         waits=_text(asked, "waits"),
@@ -111,7 +112,7 @@ def read_run_conf(conf: Mapping[str, Any] | None) -> RunConf:
 
 def _given_in_form(conf: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the fields of the trigger form say; a field that was left empty says nothing."""
-    values = {key: conf.get(FORM_PREFIX + key) for key in _GIVEN}
+    values = {key: conf.get(FORM_PREFIX + key) for key in _IN_FORM}
     return {key: value for key, value in values.items() if value not in (None, "", False)}
 
 
@@ -119,6 +120,13 @@ def _object(asked: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
     value = asked.get(key)
     if value is not None and not isinstance(value, Mapping):
         raise RunConfError(f"{key}: expected an object, not {_kind(value)}")
+    return value
+
+
+def _flag(asked: Mapping[str, Any], key: str) -> bool:
+    value = asked.get(key, False)
+    if not isinstance(value, bool):
+        raise RunConfError(f"{key}: expected true or false, not {_kind(value)}")
     return value
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.utils.session import create_session
 
@@ -18,6 +18,10 @@ from dms_provider.operations.errors import OperationError
 from dms_provider.operations.flows import KnownFlow, check_can_start, check_node, find_flow
 from dms_provider.operations.runs import ENDED, business_time_of, start_run, state_of
 from dms_provider.operations.watching import watch_run
+from dms_provider.variables.run_times import RunTimes
+
+if TYPE_CHECKING:
+    from dms_provider.schedules import Schedule
 
 _OF_A_RANGE = {"end": "--to", "every": "--every", "keep_going": "--keep-going", "reverse": "--reverse"}
 
@@ -29,6 +33,8 @@ def run(arguments: Namespace) -> int:
         flow = find_flow(arguments.flow, session)
         times = _business_times(arguments, flow.policies.timezone)
         asked = _asked(arguments, flow)
+        if arguments.start is not None:
+            _tell_what_is_no_slot(flow, times)
         check_can_start(flow, session, lambda file: is_spec_of(flow.flow_id, file))
     runs = Runs(flow.flow_id, asked)
     waits = arguments.wait or arguments.start is not None
@@ -137,6 +143,24 @@ def _business_times(arguments: Namespace, zone: str) -> Sequence[datetime | None
     return times[::-1] if arguments.reverse else times
 
 
+def _tell_what_is_no_slot(flow: KnownFlow, times: Sequence[datetime | None]) -> None:
+    """Say which runs other flows will not see that wait for all slots of the flow's schedule."""
+    schedule = flow.schedule
+    if schedule is None:
+        return
+    beside = [time for time in filter(None, times) if not _is_slot(time, schedule)]
+    if beside:
+        note(
+            f"run: {len(beside)} of {len(times)} business times, the first {beside[0].isoformat()}, are none"
+            f" of the schedule ({schedule.summary}): a dependency_check for its slots does not find them"
+        )
+
+
+def _is_slot(business_time: datetime, schedule: Schedule) -> bool:
+    run_time = RunTimes.from_business_time(business_time, schedule.timezone).run_time
+    return schedule.latest_slot(run_time) == run_time
+
+
 def _asked(arguments: Namespace, flow: KnownFlow) -> dict[str, Any]:
     """Return what is asked of each run.
 
@@ -145,6 +169,8 @@ def _asked(arguments: Namespace, flow: KnownFlow) -> dict[str, Any]:
     asked: dict[str, Any] = {}
     if arguments.dry_run:
         asked["dry_run"] = True
+    if arguments.start is not None:
+        asked["time_range"] = True
     for key in ("node", "from_node"):
         if (node := getattr(arguments, key)) is not None:
             check_node(flow, node)

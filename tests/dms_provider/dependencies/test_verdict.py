@@ -108,7 +108,7 @@ def test_several_runs_about_one_time() -> None:
         ({"a": "failed", "b": "running"}, "running (b)"),
         ({"a": "failed", "b": "failed"}, "failed (a, b)"),
         ({"a": "failed"}, "failed (a)"),
-        ({}, "absent"),
+        ({}, "absent (a, b: deleted)"),
     ):
         assert verdict(states, runs, need="latest").found == (f"2026-11-20 18:00:00 {word}",)
 
@@ -125,7 +125,9 @@ def test_runs_between_slots_help_and_do_not_harm() -> None:
 
 def test_kinds_of_run() -> None:
     by_hand = {"slot": run("18:00", manual=True)}
-    assert not verdict({"slot": "done"}, by_hand, need="latest").is_met
+    found = verdict({"slot": "done"}, by_hand, need="latest")
+    assert not found.is_met
+    assert found.missing.endswith("absent (slot: started by hand, so of no account to a scheduled run)")
     assert verdict({"slot": "done"}, by_hand, need="latest", is_manual=True).is_met
     assert verdict({"slot": "done"}, by_hand, need="latest", schedule=None).is_met
     part = {"slot": run("18:00", part=True)}

@@ -84,6 +84,8 @@ def test_more_slots_than_anybody_wants() -> None:
         looked_for(asked(window="last_60_days", timezone="UTC"), noted)
     (latest,) = looked_for(asked(window="last_60_days", timezone="UTC", need="latest"), noted)
     assert latest.shown == datetime(2026, 11, 20, 23, 59)
+    newest = looked_for(asked(window="last_60_days", timezone="UTC", need="any"), noted)
+    assert (len(newest), newest[-1]) == (1_000, latest)
 
 
 ZONES = ("Asia/Shanghai", "America/New_York", "Australia/Lord_Howe", "UTC")

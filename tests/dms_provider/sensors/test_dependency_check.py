@@ -7,9 +7,10 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from airflow.sdk import Variable
@@ -186,7 +187,7 @@ def test_a_node_of_the_flow(api: Api, states: dict[str, str], found: str) -> Non
         work(node)
     except TaskDeferred:
         assert found != "done"
-    runs = "" if found == "absent" else " (thu)"
+    runs = " (thu: deleted, or without a node load)" if found == "absent" else " (thu)"
     assert f"2023-08-03 02:00:00 {found}{runs}" in node.log.lines  # type: ignore[attr-defined]  # of the double
     assert len(api.questions) == 1
 
@@ -205,6 +206,30 @@ def test_a_flow_that_is_not_there_yet(api: Api) -> None:
     assert "there is no flow other yet" in node.log.lines  # type: ignore[attr-defined]  # of the double
     with pytest.raises(TaskDeferred):
         work(sensor(first_run="pass"))
+
+
+@pytest.mark.parametrize(
+    ("known", "remark"),
+    [
+        ({"is_paused": True}, "other was paused when this was asked for"),
+        ({"is_gone": True, "is_paused": True}, "other was gone when this was asked for"),
+        ({"waits_for": ("flow",)}, "other itself waits for flow"),
+        ({"waits_for": ("third",)}, None),
+    ],
+)
+def test_why_runs_may_not_come(api: Api, known: dict[str, Any], remark: str | None) -> None:
+    api.noted = replace(WEEK, **known)
+    api.states = dict.fromkeys(WEEK.runs, "success") | {"thu": "running"}
+    node = sensor()
+    with pytest.raises(TaskDeferred):
+        work(node)
+    lines = node.log.lines  # type: ignore[attr-defined]  # of the double
+    assert [line for line in lines if line.startswith("other ")] == [
+        line for line in lines if remark is not None and remark in line
+    ]
+    assert bool(remark) is any(line.startswith("other ") for line in lines)
+    api.states["thu"] = "success"
+    assert not any(line.startswith("other ") for line in work(sensor(poke_interval=0)))
 
 
 def test_a_flow_that_never_ran(api: Api) -> None:
@@ -227,7 +252,8 @@ def test_a_dry_run_tells_and_does_not_wait(api: Api) -> None:
         " 2023-07-31 00:00:00 to 2023-08-03 23:59:59 (Asia/Shanghai)"
     )
     assert lines[1:] == ["2023-07-31 02:00:00 done (mon)"] + [
-        f"2023-08-{day} 02:00:00 absent" for day in ("01", "02", "03")
+        f"2023-08-{day} 02:00:00 absent ({run}: deleted)"
+        for day, run in (("01", "tue"), ("02", "wed"), ("03", "thu"))
     ]
     api.is_down = True
     assert "did not tell" in work(sensor(), describe=True)[-1]
@@ -292,8 +318,8 @@ def test_a_timeout_lists_what_is_missing(api: Api) -> None:
     trigger = deferred(sensor(poke_interval=0.02, execution_timeout=timedelta(seconds=1)))
     told = asyncio.run(payload(trigger))
     assert told["problem"] == (
-        "success of other did not come in time: 2023-08-01 02:00:00 failed (tue); 2023-08-02 02:00:00 absent;"
-        " 2023-08-03 02:00:00 absent"
+        "success of other did not come in time: 2023-08-01 02:00:00 failed (tue); 2023-08-02 02:00:00 absent"
+        " (wed: deleted); 2023-08-03 02:00:00 absent (thu: deleted)"
     )
     with pytest.raises(DependencyCheckFailed, match="did not come in time"):
         sensor().resume({}, told)
@@ -343,6 +369,17 @@ def test_what_others_want_is_asked_for_along_with_it(api: Api) -> None:
     asked = len(api.questions)
     runs.states(first, None, ["mon"], 0)
     assert api.questions[asked] == ["mon"]
+
+
+def test_no_question_has_an_address_that_a_proxy_refuses(api: Api) -> None:
+    ids = [f"{run:04}{'+' * 246}" for run in range(30)] + [f"scheduled__{run}" for run in range(150)]
+    api.states = dict.fromkeys(ids, "success")
+    for node in (None, "load"):
+        api.questions.clear()
+        assert len(FlowRuns.of("other").states(threading.Event(), node, ids, 60)) == len(ids)
+        assert sorted(run_id for asked in api.questions for run_id in asked) == sorted(ids)
+        for asked in api.questions:
+            assert len(asked) == 1 or len(urlencode({"run_ids": asked}, doseq=True)) <= 4_000
 
 
 def test_many_runs_need_few_questions(api: Api) -> None:

@@ -140,7 +140,16 @@ def test_a_range_runs_one_after_the_other(dms: Dms, metadata: Metadata, schedule
     outcome = dms("run", "daily", *RANGE, "--output", "json")
     assert outcome.status == 0
     assert days(metadata) == OVER_THE_CLOCK_CHANGE
+    assert {conf["time_range"] for conf in asked(metadata)} == {True}
     assert [run["state"] for run in outcome.json["runs"]] == ["success"] * 4
+
+
+def test_a_range_beside_the_slots(dms: Dms, metadata: Metadata, scheduler: Scheduler) -> None:
+    outcome = dms("run", "daily", "--from", "2023-03-10T02:55", "--to", "2023-03-11", "--every", "12h")
+    assert outcome.status == 0
+    assert (
+        "1 of 2 business times, the first 2023-03-10T14:55:00-05:00, are none of the schedule" in outcome.err
+    )
 
 
 def test_a_range_backwards(dms: Dms, metadata: Metadata, scheduler: Scheduler) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from airflow.models.dag import DagModel
 from airflow.models.variable import Variable
 from airflow.sdk import DAG, CronTriggerTimetable
 from airflow.serialization.serialized_objects import LazyDeserializedDAG
@@ -201,6 +202,67 @@ def test_dags_that_are_no_flows(stage: Stage, is_known: bool) -> None:
         "before": (ABOUT_SLOT, False, False),
         "later": ("2024-03-01T05:00:00+08:00", False, False),
     }
+
+
+def test_runs_over_a_range_of_times_count_as_backfilled_ones(stage: Stage) -> None:
+    other = stage.flow("other", CHAIN, schedule=DAILY, concurrency="ignore")
+    at = {"business_time": ABOUT_SLOT}
+    in_range = {**at, "time_range": True}
+    for run_id, conf in (("by_hand", at), ("ranged", in_range), ("part", {**in_range, "node": "b"})):
+        stage.trigger(other, run_id, conf={"dms": conf})
+    stage.start()
+    assert [stage.said(other, run)["kind"] for run in ("by_hand", "ranged", "part")] == [
+        "point_in_time",
+        "time_range",
+        "node",
+    ]
+    scheduled(stage, asking(stage, other), "asks")
+    stage.start()
+    expected = {"by_hand": (ABOUT_SLOT, True, False), "ranged": (ABOUT_SLOT, False, False)}
+    assert runs(other) == expected
+    scheduled(stage, asking(stage, other, "of_node", node="b", first_run="pass"), "asks")
+    stage.trigger(other, "again", conf={"dms": in_range})
+    stage.start()
+    expected |= {"part": (ABOUT_SLOT, False, True), "again": (ABOUT_SLOT, False, False)}
+    assert runs(other) == expected
+    found = noted(other)
+    assert found is not None
+    assert found.first_regular == ABOUT_SLOT
+
+
+def test_of_a_long_window_only_what_decides_is_read(stage: Stage) -> None:
+    hourly = {"hour": {"at": list(range(24))}}
+    other = stage.flow("other", CHAIN, schedule=hourly, concurrency="ignore")
+    for hour in range(-5, 22):
+        scheduled(stage, other, f"at{hour:+}", SLOT + timedelta(hours=hour))
+    for _ in range(2):
+        stage.start()
+    scheduled(stage, asking(stage, other, window="last_30_days"), "asks")
+    stage.start()
+    assert runs(other).keys() == {"at+21"}
+    scheduled(stage, asking(stage, other, "all", window="last_4_hours", need="all"), "asks")
+    stage.start()
+    assert runs(other).keys() == {"at-3", "at-2", "at-1", "at+0", "at+21"}
+
+
+def test_what_is_said_of_the_flow(stage: Stage) -> None:
+    flow = asking(stage, stage.name("other"))
+    other = stage.flow(
+        "other",
+        {"w": {"type": "dependency_check", "flow": flow}, "v": {"type": "dependency_check", "flow": "third"},
+         "own": {"type": "dependency_check", "flow": stage.name("other")}},
+    )  # fmt: skip
+    expected = [(False, False), (True, False), (False, True)]
+    for number, (paused, stale) in enumerate(expected):
+        with create_session(scoped=False) as session:
+            of_other = update(DagModel).where(DagModel.dag_id == other)
+            session.execute(of_other.values(is_paused=paused, is_stale=stale))
+        scheduled(stage, flow, f"asks{number}", SLOT + timedelta(days=number))
+        stage.start()
+        found = noted(other)
+        assert found is not None
+        assert (found.is_paused, found.is_gone) == (paused, stale)
+        assert found.waits_for == tuple(sorted((flow, "third")))
 
 
 @pytest.mark.parametrize("val", ["", "{}", "null", '{"format": 99}'])
