@@ -39,6 +39,7 @@ class Dialect:
     :param first_row: the beginning of a query of at most one row, and what stands behind its conditions
     :param joined_lines: a backslash at the end of a line within a literal joins it with the next, and goes
     :param offsets_in_times: the offset of a zone behind a time is understood
+    :param compares_anything: a number is compared with a text or a time without an error, and to no purpose
     :param aggregates: what is computed over the rows of a table
     """
 
@@ -61,6 +62,7 @@ class Dialect:
     first_row: tuple[str, str] = ("SELECT", "ORDER BY {order} LIMIT 1")
     joined_lines: bool = False
     offsets_in_times: bool = False
+    compares_anything: bool = False
     aggregates: Aggregates = field(default_factory=Aggregates)
 
     def mode(self, row: Sequence[object] | None) -> Mode:

@@ -165,5 +165,6 @@ MYSQL: Final = Dialect(
     introducers=True,
     national_repertoire="bmp",
     identifier_quotes="``",
+    compares_anything=True,
     aggregates=Aggregates(length="CHAR_LENGTH({c})", match="{c} REGEXP {x}"),
 )

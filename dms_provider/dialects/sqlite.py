@@ -35,6 +35,7 @@ SQLITE: Final = Dialect(
     commits=_commits,
     # "name" is text where there is no such column
     identifier_quotes="``",
+    compares_anything=True,
     # REGEXP and STDDEV_POP are functions of our own, see dms_provider.sessions.sqlite
     aggregates=Aggregates(match="{c} REGEXP {x}", now="STRFTIME('%Y-%m-%d %H:%M:%f', 'now')"),
 )

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from decimal import Decimal
 from typing import Any
 
 from dms_provider.dialects import Dialect, Mode, is_balanced, quoted_name
+from dms_provider.variables.output_types import is_number
 from dms_provider.variables.references import (
     DataReference,
     Reference,
@@ -17,10 +19,11 @@ from dms_provider.variables.references import (
     parse_references,
     splice,
 )
-from dms_provider.variables.time_format import TimeFormat, TimeFormatError
+from dms_provider.variables.time_format import PointInTime, TimeFormat, TimeFormatError
 from dms_provider.variables.values import Data, Value
 
 _SINCE = "since"
+_NUMBERS = (int, float, Decimal)
 
 
 class WrongCheck(ValueError):
@@ -63,7 +66,8 @@ class NewerRows:
         """Return a query of at most one row; data in it is not yet in its place.
 
         It is the newest where the dialect has an order in such a query, which makes the database begin at the
-        end of an index on the time column.
+        end of an index on the time column. Where the database compares anything, the query gives the value,
+        for :meth:`check_found`.
 
         :param values: of :meth:`names`
         :param mode: of the session that will execute it
@@ -93,13 +97,33 @@ class NewerRows:
             where = ("AND (\n", *condition, "\n)\n")
         return tuple(
             _joined(
-                f"{begin} 1 FROM {quoted_name(spliced(self.table), dialect)}\n"
+                f"{begin} {column if dialect.compares_anything else 1}"
+                f" FROM {quoted_name(spliced(self.table), dialect)}\n"
                 f"WHERE {column} {'>=' if self.inclusive else '>'} ",
                 *since,
                 "\n",
                 *where,
                 end.format(order=f"{column} DESC"),
             )
+        )
+
+    def check_found(self, value: object, values: Mapping[str, Value], dialect: Dialect) -> None:
+        """Check that the database has compared times with times, or numbers with numbers.
+
+        :param value: of the column in the row that was found
+        :param values: of :meth:`names`
+        :raises WrongCheck: it compared a number with a text, which tells nothing
+        """
+        if not dialect.compares_anything or TimeFormat.parse(self.time_format).kind == "pattern":
+            return
+        since = self._point(splice(parse_references(self.since), values), dialect).text
+        is_text = isinstance(value, str)
+        if is_number(since) == (is_number(str(value)) if is_text else isinstance(value, _NUMBERS)):
+            return
+        raise WrongCheck(
+            f"column {self.time_column} holds {str(value)[:40]!r}, with which {dialect.name} cannot compare"
+            f" {since!r}; say with time_format how it holds time: epoch, epoch_ms, a pattern, or leave it out"
+            " for a type of the database"
         )
 
     def _is_hidden(self, values: Mapping[str, Value]) -> bool:
@@ -111,6 +135,11 @@ class NewerRows:
         )
 
     def _since(self, since: Text, dialect: Dialect) -> Text:
+        point = self._point(since, dialect)
+        reference = DataReference(_SINCE, Data((point.text,)))
+        return (reference,) if point.is_number else ("'", reference, "'")
+
+    def _point(self, since: Text, dialect: Dialect) -> PointInTime:
         for part in since:
             if isinstance(part, DataReference) and len(part.data.elements) != 1:
                 raise WrongCheck(f"${{{part.name}}} is a list, and 'since' is one point in time")
@@ -124,8 +153,7 @@ class NewerRows:
                 f"since is {point.text!r}, and {dialect.name} does not understand the offset of a zone behind"
                 " a time; write the time as the column holds it"
             )
-        reference = DataReference(_SINCE, Data((point.text,)))
-        return (reference,) if point.is_number else ("'", reference, "'")
+        return point
 
     def to_json(self) -> dict[str, Any]:
         """Return what makes it again: its parameters."""

@@ -142,7 +142,11 @@ class TableLook(Look):
             mode = server_mode(session, language)
             query = self._rows.query(self._all_values, language, mode)
             sql, parameters = bind(query, language, mode, source.server.placeholder)
-            return session.row(sql, parameters) is not None
+            found = session.row(sql, parameters)
+        if found is None:
+            return False
+        self._rows.check_found(found[0], self._all_values, language)
+        return True
 
 
 def split_secrets(

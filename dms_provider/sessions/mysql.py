@@ -14,8 +14,8 @@ _MULTI_STATEMENTS_OFF = 1
 _NO_SUCH_THREAD = 1094
 _ERRORS_OF_THE_CLIENT = range(2000, 3000)
 """The server cannot be reached, or is gone; mysql-connector-python has no class of its own for that."""
-_MISTAKES_IN_STATEMENTS = frozenset({1052, 1054, 1142, 1143, 1370})
-"""Unknown column, no right to a table or column, and the like: operational errors to the drivers."""
+_MISTAKES_IN_STATEMENTS = frozenset({1052, 1054, 1142, 1143, 1370, 1525})
+"""Unknown column, no right to a table or column, no value of a type: operational errors to the drivers."""
 LONGEST_OCEANBASE_STATEMENT = 30 * 86_400.0
 _UNREAD_SECONDS = 600
 """How long rows may wait for their reader: by default the server gives up after a minute, and object storage,

@@ -89,6 +89,34 @@ def test_a_column_with_a_format(database: Database, type_: str, value: str, time
     assert has_row(arrived("2023-08-03 19:00", time_format=time_format)) is time_format.startswith("epoch")
 
 
+@pytest.mark.parametrize(
+    ("type_", "value", "since", "time_format"),
+    [
+        ("bigint", "1691064000", "2023-08-03 00:00:00", None),
+        ("datetime", "'2023-08-03 12:00:00'", "1691000000", None),
+        ("datetime", "'2023-08-03 12:00:00'", "2022-08-03", "epoch"),
+        ("varchar(30)", "'20230803'", "2023-08-03 12:00:00", None),
+    ],
+)
+@pytest.mark.parametrize("database", ["mariadb", "mysql", "oceanbase", "sqlite"], indirect=True)
+def test_times_and_numbers_are_not_compared(
+    database: Database, type_: str, value: str, since: str, time_format: str | None
+) -> None:
+    make_table(
+        database,
+        f"CREATE TABLE dms_arrived (loaded_at {type_})",
+        f"INSERT INTO dms_arrived VALUES ({value})",
+    )
+    rows = arrived(since, time_format=time_format)
+    if database.kind == "sqlite" and type_ == "bigint":
+        # Any number is less than any text.
+        assert not has_row(rows)
+        return
+    with pytest.raises(LookFailed, match=r"cannot compare|Incorrect (?:DATETIME|TIMESTAMP) value") as failed:
+        has_row(rows)
+    assert not failed.value.may_pass
+
+
 @pytest.mark.parametrize("database", ["postgres"], indirect=True)
 def test_the_offset_of_a_zone(database: Database) -> None:
     make_table(

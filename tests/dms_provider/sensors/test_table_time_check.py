@@ -217,7 +217,7 @@ def test_a_dry_run_shows_the_query_and_asks_nobody(
     node.describe(context)
     assert log.lines == [
         "Would ask source, every 60 s, until there is a row:\n"
-        "SELECT 1 FROM `dms_arrived`\n"
+        "SELECT `loaded_at` FROM `dms_arrived`\n"
         "WHERE `loaded_at` >= '2023-08-03 12:00:00'\n"
         "AND (\n"
         "region = '***' AND x = '${found}'\n"
