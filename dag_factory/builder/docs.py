@@ -31,7 +31,9 @@ def flow_docs(flow: Flow, text: str, schedule: Schedule | None) -> str:
         "Cron": _cron_line(schedule) if schedule else "",
     }
     lines = [f"- **{name}**: {_one_line(value)}" for name, value in facts.items() if value]
-    fence = "`" * max(3, 1 + max((len(run) for run in _BACKTICKS.findall(text)), default=0))
+    fence = "```"
+    while fence in text:
+        fence += "`"
     return "\n\n".join(
         [
             *([flow.description] if flow.description else []),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,26 +54,24 @@ def unexpected(spec: str, error: Exception) -> SpecError:
 
 def read_flows(
     folder: Path, specs: list[str], refuse: Callable[[str, SpecError], None]
-) -> dict[str, FoundFlow]:
-    """Read many specs; none keeps another from being read.
+) -> Iterator[FoundFlow]:
+    """Read many specs, each when it is asked for; none keeps another from being read.
 
     :param folder: the folder that holds all specs
     :param specs: paths below it, in the order in which they may claim an id
     :param refuse: called with each spec that is refused, and why
-    :return: DAG id -> flow
     """
-    found: dict[str, FoundFlow] = {}
+    owners: dict[str, str] = {}
     for spec in specs:
         try:
             flow = read_flow(folder, spec)
         except SpecError as error:
             refuse(spec, error)
             continue
-        if (other := found.get(flow.dag_id)) is not None:
-            refuse(spec, taken(flow, other.spec))
+        if (owner := owners.setdefault(flow.dag_id, spec)) == spec:
+            yield flow
         else:
-            found[flow.dag_id] = flow
-    return found
+            refuse(spec, taken(flow, owner))
 
 
 def taken(flow: FoundFlow, owner: str) -> SpecError:

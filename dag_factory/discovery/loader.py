@@ -45,10 +45,8 @@ def load_flows(folder: str | Path | None = None) -> dict[str, DAG]:
     root = Path(folder) if folder is not None else Path(caller.f_code.co_filename).absolute().parent
     wanted = get_parsing_context().dag_id
     specs = find_specs(root) if wanted is None else candidates(root, wanted)
-    flows = read_flows(root, specs, _warn)
-    if wanted is not None:
-        flows = {dag_id: flow for dag_id, flow in flows.items() if dag_id == wanted}
-    dags = _build(flows.values(), _warn, lambda flow, error: _warn(flow.spec, error))
+    flows = (flow for flow in read_flows(root, specs, _warn) if wanted in (None, flow.dag_id))
+    dags = _build(flows, _warn, lambda flow, error: _warn(flow.spec, error))
     caller.f_globals.update(as_globals(dags))
     return dags
 
@@ -72,7 +70,7 @@ def load_laid_out(loader: str) -> dict[str, DAG]:
 
     specs = layout.specs_of(Path(loader).name)
     flows = read_flows(layout.source(), list(specs.values()), _log)
-    laid_out = (flow for flow in flows.values() if flow.dag_id in specs)
+    laid_out = (flow for flow in flows if flow.dag_id in specs)
     return as_globals(_build(laid_out, _log, lambda flow, error: add_failure(layout.failures, flow, error)))
 
 
