@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime, timezone
+from datetime import time as clock
 from importlib.metadata import version
 from pathlib import Path
 
@@ -25,10 +26,13 @@ from dev.quickstart_app.settings import (
     QuickstartError,
     airflow_environment,
     free_port,
+    write_commands_environment,
 )
 from dev.quickstart_app.tables import table
 
 FLOW = "daily_flight_report"
+SLOT = clock(2, 30)
+"""When the flow runs by its schedule: a dependency check looks for the runs of slots."""
 BUSINESS_DATE = date(2013, 7, 10)
 
 
@@ -136,7 +140,7 @@ def run_flow(client: AirflowClient, day: date, progress: Progress) -> tuple[str,
     :param progress: told of each node
     :return: state of the run; names and states of its nodes
     """
-    run_id = client.trigger(FLOW, day)
+    run_id = client.trigger(FLOW, datetime.combine(day, SLOT))
     progress(f"started {FLOW} for {day}")
     nodes: list[tuple[str, str]] = []
     for node_id, name, state in client.follow(FLOW, run_id, timeout=180):
@@ -189,10 +193,9 @@ def quick_start(options: argparse.Namespace) -> int:
     folders.make()
     port = free_port()
     address = f"http://{HOST}:{port}"
-    with (
-        only_one(folders.lock),
-        AirflowProcesses(airflow_environment(folders, port), folders.logs) as airflow,
-    ):
+    environment = airflow_environment(folders, port)
+    with only_one(folders.lock), AirflowProcesses(environment, folders.logs) as airflow:
+        write_commands_environment(folders, environment)
         prepare(folders, airflow, progress)
         airflow.start_airflow()
         client = AirflowClient(address, airflow.check, datetime.now(timezone.utc))
@@ -216,6 +219,7 @@ def quick_start(options: argparse.Namespace) -> int:
             return 0
         print(
             f"The UI (no login): {address}/dags/{FLOW}\nThe flow specs: {folders.dags}",
+            f"Airflow's commands: . {folders.commands_environment}; airflow dms list",
             "Ctrl-C ends everything.",
             sep="\n",
             flush=True,

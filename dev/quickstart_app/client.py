@@ -7,7 +7,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -56,14 +56,14 @@ class AirflowClient:
             if self._is_live(dag_id):
                 return
 
-    def trigger(self, dag_id: str, business_date: date) -> str:
-        """Start a flow for a business date.
+    def trigger(self, dag_id: str, business_time: datetime) -> str:
+        """Start a flow for a business time.
 
         :param dag_id: the flow's id
-        :param business_date: the day
+        :param business_time: on the flow's wall clock, without a zone
         :return: id of the run
         """
-        conf = {"dms": {"business_time": f"{business_date.isoformat()}T00:00:00"}}
+        conf = {"dms": {"business_time": business_time.isoformat()}}
         run = self._send(
             "POST", f"/api/v2/dags/{quote(dag_id)}/dagRuns", {"logical_date": None, "conf": conf}
         )

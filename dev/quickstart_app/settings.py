@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import socket
+import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,6 +56,10 @@ class Folders:
     @property
     def warehouse(self) -> Path:
         return self.root / "warehouse.sqlite"
+
+    @property
+    def commands_environment(self) -> Path:
+        return self.root / "environment"
 
     @property
     def lock(self) -> Path:
@@ -106,9 +113,24 @@ def airflow_environment(folders: Folders, port: int) -> dict[str, str]:
         "AIRFLOW__API__PORT": str(port),
         "AIRFLOW__API__BASE_URL": f"http://{HOST}:{port}",
         "AIRFLOW__API__WORKERS": "1",
+        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port(8793)),
+        "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port(8794)),
         "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps([bundle]),
         "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH": str(folders.airflow_home / "dag_bundles"),
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         "AIRFLOW_CONN_WAREHOUSE": json.dumps(warehouse),
         "PYTHONUNBUFFERED": "1",
     }
+
+
+def write_commands_environment(folders: Folders, environment: Mapping[str, str]) -> None:
+    """Write what a shell reads (``. FILE``) to run Airflow's commands on the quick start's Airflow.
+
+    :param folders: of the quick start
+    :param environment: of every Airflow process
+    """
+    settings = {name: value for name, value in environment.items() if name.startswith("AIRFLOW")}
+    settings["PYTHONPATH"] = str(CHECKOUT)
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(settings.items())]
+    lines.append(f'export PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"')
+    folders.commands_environment.write_text("\n".join([*lines, ""]), encoding="utf-8")

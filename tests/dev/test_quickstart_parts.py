@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import sqlite3
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,7 +26,14 @@ from dev.quickstart_app.report import (
     expected_report,
     read_report,
 )
-from dev.quickstart_app.settings import EXAMPLES, Folders, QuickstartError, airflow_environment, free_port
+from dev.quickstart_app.settings import (
+    EXAMPLES,
+    Folders,
+    QuickstartError,
+    airflow_environment,
+    free_port,
+    write_commands_environment,
+)
 from dev.quickstart_app.tables import table
 
 HEADER = "year,month,day,dep_time,dep_delay,carrier,flight,tailnum,origin,dest\n"
@@ -192,8 +203,6 @@ def test_a_table_in_two_alphabets() -> None:
 
 
 def test_a_taken_port_is_passed_over() -> None:
-    import socket
-
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -207,6 +216,34 @@ def test_airflow_hears_nothing_of_another_airflow(tmp_path: Path, monkeypatch: p
     environment = airflow_environment(Folders(tmp_path), 8080)
     assert "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN" not in environment
     assert environment["AIRFLOW_HOME"] == str(tmp_path / "airflow")
+
+
+def test_log_servers_leave_those_of_another_airflow_alone(tmp_path: Path) -> None:
+    with socket.socket() as another:
+        another.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # It may already be taken on the machine that runs the tests.
+        with contextlib.suppress(OSError):
+            another.bind(("0.0.0.0", 8794))
+            another.listen()
+        environment = airflow_environment(Folders(tmp_path), 8080)
+    assert environment["AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT"] != "8794"
+
+
+def test_a_shell_gets_the_environment_of_airflow(tmp_path: Path) -> None:
+    folders = Folders(tmp_path / "it's here")
+    folders.make()
+    environment = airflow_environment(folders, 8080)
+    write_commands_environment(folders, environment)
+    script = '. "$1" && printf "%s|" "$AIRFLOW_HOME" "$AIRFLOW_CONN_WAREHOUSE" && command -v python'
+    said = subprocess.run(
+        ["sh", "-c", script, "sh", str(folders.commands_environment)],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    expected = [environment["AIRFLOW_HOME"], environment["AIRFLOW_CONN_WAREHOUSE"]]
+    assert said.split("|")[:2] == expected
+    assert Path(said.split("|")[2].strip()).parent == Path(sys.executable).parent
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
