@@ -130,7 +130,7 @@ DATA_SOURCES: Final[Mapping[str, DataSource]] = MappingProxyType(
             "Hologres",
             hook="dms_provider.hooks.postgres.HologresHook",
             extra="postgres",
-            dialect=_POSTGRES,
+            dialect="postgres:HOLOGRES",
             server=_POSTGRES_SERVER,
             server_options=_NO_TRANSACTIONS,
             form="postgres",

@@ -5,15 +5,16 @@ Source: flow-spec, *audit*.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from dms_provider.audit.groups import FROM_GROUPS, OF_TEXTS, Part, counted_by_groups
 from dms_provider.audit.metrics import METRICS
 from dms_provider.audit.rules import AuditRule, labels
 from dms_provider.dialects import Dialect, Mode, is_balanced, query_problem, quoted_name
-from dms_provider.dialects.aggregates import Aggregates, fill, joined
+from dms_provider.dialects.aggregates import fill, joined
 from dms_provider.variables.references import (
     DataReference,
     Text,
@@ -25,27 +26,16 @@ from dms_provider.variables.values import Data, Value
 SOME_ROWS = 10
 """How many offending rows of a rule a report shows."""
 
-_APART = frozenset({"distinct", "filled_beside"})
-"""In one statement, so that both are of the same rows while the table is written to."""
+FEW_VALUES = 20_000
+"""So many fit into the memory of one process, and take no time beside millions of rows."""
+
+Estimate = Callable[[Text], int | None]
+
 _NOT_A_COLUMN = frozenset({"rows", "now"})
 
 
 class WrongAudit(ValueError):
     """What an audit asks for cannot be asked of the database. The message says what to change."""
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One number that the database computes.
-
-    :param name: of :data:`~dms_provider.audit.metrics.METRICS`
-    :param column: quoted; empty where it is of no column
-    :param literals: of a regular expression or a set
-    """
-
-    name: str
-    column: str = ""
-    literals: Text = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +74,8 @@ class AuditPlan:
     :param dialect: of the database
     :param mode: of the session that will execute it
     :param keep_unknown: a name without a value stays as it is written, as in a preview
+    :param estimate: asks the database for a plan, and returns how many rows it expects, if it says so;
+        without it, regular expressions are evaluated row by row
     :raises WrongAudit: a rule cannot be asked of this database
     :raises WrongName: the table or a column has no name
     :raises RefusedValue: data may not stand in a name
@@ -99,6 +91,7 @@ class AuditPlan:
         mode: Mode,
         *,
         keep_unknown: bool = False,
+        estimate: Estimate | None = None,
     ) -> None:
         self.rules = rules
         self.labels = labels(rules)
@@ -108,6 +101,7 @@ class AuditPlan:
         self._keep_unknown = keep_unknown
         self._table = quoted_name(self._spliced(table), dialect)
         self._where = self._condition(where)
+        self._grouped = self._grouped_columns(estimate)
         self._parts = [tuple(self._parts_of(index)) for index in range(len(rules))]
         self.own = [
             OwnQuery(index, self._own_query(index))
@@ -219,12 +213,47 @@ class AuditPlan:
         if metric is None:
             return
         column = self.column(rule)
+        apart = self._is_apart(rule)
         for name in METRICS[metric].parts:
             refusal = self.dialect.aggregates.refused.get(name)
             if refusal is not None:
                 raise WrongAudit(f"rule {self.labels[rule]!r}: {metric} cannot be computed here: {refusal}")
             literals = self._literals(rule) if name in ("matching", "in_set") else ()
-            yield Part(name, "" if name in _NOT_A_COLUMN else column, literals)
+            of_no_column = name in _NOT_A_COLUMN and not apart
+            yield Part(name, "" if of_no_column else column, literals, apart)
+
+    def _grouped_columns(self, estimate: Estimate | None) -> Mapping[str, bool]:
+        """Return the columns whose rows are grouped anyway, to count distinct values.
+
+        :return: column, quoted -> it pays to group the rows by how the value is written, too: a regular
+            expression takes longer than that where there are few values; a length does not
+        """
+        aggregates = self.dialect.aggregates
+        if not aggregates.distinct_by_groups:
+            return {}
+        asked: dict[str, set[str | None]] = {}
+        for index, rule in enumerate(self.rules):
+            asked.setdefault(self.column(index), set()).add(rule.metric)
+        found: dict[str, bool] = {}
+        for column, metrics in asked.items():
+            if not any("distinct" in METRICS[metric].parts for metric in metrics if metric):
+                continue
+            values: int | None = None
+            if estimate is not None and aggregates.same_text and "match_rate" in metrics:
+                groups = (f"SELECT {column} ", *self._source(), f"\nGROUP BY {column}")
+                values = estimate(fill(aggregates.plan, {"query": joined(groups)}))
+            found[column] = values is not None and values <= FEW_VALUES
+        return found
+
+    def _is_apart(self, rule: int) -> bool:
+        """Return whether a metric is had with the distinct counts: all of its parts, so that they are of the
+        same rows while the table is written to."""
+        metric = self.rules[rule].metric
+        names = frozenset(METRICS[metric].parts if metric else ())
+        if "distinct" in names:
+            return True
+        by_text = self._grouped.get(self.column(rule))
+        return by_text is not None and names <= FROM_GROUPS and (by_text or names.isdisjoint(OF_TEXTS))
 
     def _literals(self, rule: int) -> Text:
         """Return the regular expression, or the values of the set, as literals of one piece of data each."""
@@ -238,39 +267,19 @@ class AuditPlan:
         return joined(parts)
 
     def _scan(self, apart: bool) -> Scan | None:
-        wanted = [
-            {part: None for part in parts if (part.name in _APART) is apart and part.name != "now"}
-            for parts in self._parts
-        ]
-        parts = list(dict.fromkeys(part for found in wanted for part in found))
-        if not apart:
-            parts += dict.fromkeys(part for found in self._parts for part in found if part.name == "now")
+        parts = list(dict.fromkeys(part for found in self._parts for part in found if part.apart is apart))
         if not parts:
             return None
-        rules = sum(1 for found in wanted if found)
-        source = joined((f"FROM {self._table}", "\n" if self._where else "", *self._with_where()))
+        parts.sort(key=lambda part: part.name == "now")
+        rules = sum(any(part.apart is apart for part in found) for found in self._parts)
         aggregates = self.dialect.aggregates
         if apart and aggregates.distinct_by_groups:
-            return Scan(_counted_by_groups(parts, source, aggregates), tuple(parts), rules)
+            return Scan(counted_by_groups(parts, self._source(), aggregates), tuple(parts), rules)
         text: list[str | DataReference] = ["SELECT "]
         for number, part in enumerate(parts):
             text.append(",\n  " if number else "")
             text.extend(aggregates.expression(part.name, part.column, part.literals))
-        return Scan(joined((*text, "\n", *source)), tuple(parts), rules)
+        return Scan(joined((*text, "\n", *self._source())), tuple(parts), rules)
 
-
-def _counted_by_groups(parts: Sequence[Part], source: Text, aggregates: Aggregates) -> Text:
-    """Return a statement that groups the rows by each column for itself, and counts the groups."""
-    columns = {column: f"c{number}" for number, column in enumerate(dict.fromkeys(p.column for p in parts))}
-    wanted = {"distinct": "different", "filled_beside": "filled"}
-    selected = ", ".join(f"{columns[part.column]}.{wanted[part.name]}" for part in parts)
-    text: list[str | DataReference] = [f"SELECT {selected}\nFROM "]
-    for column, name in columns.items():
-        text += [
-            "" if name == "c0" else "CROSS JOIN ",
-            f"(SELECT {aggregates.count}(v) AS different, SUM(CASE WHEN v IS NOT NULL THEN n END) AS filled"
-            f" FROM (\nSELECT {column} AS v, {aggregates.count}(*) AS n\n",
-            *source,
-            f"\nGROUP BY {column}\n) g) {name}\n",
-        ]
-    return joined(text)
+    def _source(self) -> Text:
+        return joined((f"FROM {self._table}", "\n" if self._where else "", *self._with_where()))

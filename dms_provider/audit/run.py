@@ -5,17 +5,20 @@ Source: flow-spec, *audit*.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from dms_provider.audit.findings import Sample
+from dms_provider.audit.groups import Part
 from dms_provider.audit.metrics import WrongValue, number
-from dms_provider.audit.plan import SOME_ROWS, AuditPlan, OwnQuery, Part, WrongAudit
+from dms_provider.audit.plan import SOME_ROWS, AuditPlan, OwnQuery, WrongAudit
 from dms_provider.audit.rules import AuditRule
-from dms_provider.dialects import Dialect, bind, dialect, quoted_name, substitute
+from dms_provider.dialects import Dialect, Mode, bind, dialect, quoted_name, substitute
 from dms_provider.sessions.session import DatabaseError, Session
 from dms_provider.sessions.source import Source
 from dms_provider.variables.references import Text
@@ -62,9 +65,10 @@ class AuditRun:
         answers: dict[Part, Any] = {}
         with self._opened() as session:
             mode = server_mode(session, self.dialect)
-            plan = AuditPlan(table, where, rules, known, self.dialect, mode)
-            if source.server.read_only_transactions:
-                session.begin_read_only()
+            estimate = partial(self._expected_rows, session, mode)
+            plan = AuditPlan(table, where, rules, known, self.dialect, mode, estimate=estimate)
+            for note in session.begin_snapshot():
+                log.warning("%s: %s", source.conn_id, note)
             for count, scan in enumerate(plan.scans, 1):
                 sql, parameters = bind(scan.text, self.dialect, mode, source.server.placeholder)
                 log.info(
@@ -72,7 +76,7 @@ class AuditRun:
                     count,
                     len(plan.scans),
                     scan.rules,
-                    ", distinct values apart" if count > 1 else "",
+                    ", of columns whose distinct values are counted" if scan.parts[0].apart else "",
                     source.redactor.redact(sql),
                 )
                 begin = time.monotonic()
@@ -118,6 +122,15 @@ class AuditRun:
         except (DatabaseError, ValueError) as error:
             return Sample(note=f"could not look for rows: {error}")
         return Sample(names, [[_cell(cell) for cell in row] for row in rows])
+
+    def _expected_rows(self, session: Session, mode: Mode, plan: Text) -> int | None:
+        """Ask the database for a plan; what is wrong with it is told by the scan, if it is asked."""
+        try:
+            (answer,) = session.first_row(substitute(plan, self.dialect, mode))
+            found = json.loads(answer) if isinstance(answer, (str, bytes)) else answer
+            return int(found[0]["Plan"]["Plan Rows"])
+        except (DatabaseError, LookupError, TypeError, ValueError):
+            return None
 
     def _columns(self, plan: AuditPlan, sensitive: Collection[str]) -> list[str]:
         names, _ = self._rows(plan.columns_query(), 1)

@@ -29,8 +29,13 @@ class Aggregates:
     :param match: condition that a value matches a regular expression
     :param quotes: what stands before and behind the characters of a literal that may hold any
     :param now: the moment of the statement, on the clock that times without a zone are on
+    :param count_if: count of the rows that meet a condition, by ``{count}`` of what is NULL for the others
     :param distinct_by_groups: distinct values are counted as groups of rows, column by column, which is far
         faster than COUNT(DISTINCT …) where that sorts all rows and uses neither hashes nor several processes
+    :param same_text: expression that is equal where two values are the same text, character by character;
+        equal values need not be: citext, and numbers such as 1.0 and 1.00. Empty where there is none
+    :param plan: statement that gives the plan of ``{query}`` as JSON, with ``Plan`` and its ``Plan Rows``;
+        empty where there is none
     :param some_rows: query of at most ``{most}`` rows of another, ``{query}``, that has conditions
     :param refused: part that the dialect cannot compute -> what to do instead
     """
@@ -42,7 +47,10 @@ class Aggregates:
     match: str = "REGEXP_LIKE({c}, {x})"
     quotes: tuple[str, str] = ("'", "'")
     now: str = "CURRENT_TIMESTAMP"
+    count_if: str = "{count}(CASE WHEN {condition} THEN 1 END)"
     distinct_by_groups: bool = False
+    same_text: str = ""
+    plan: str = ""
     some_rows: str = "SELECT {query} LIMIT {most}"
     refused: Mapping[str, str] = field(default_factory=lambda: _NO_REFUSALS)
 
@@ -71,7 +79,6 @@ class Aggregates:
         return {
             "rows": f"{self.count}(*)",
             "filled": f"{self.count}({{c}})",
-            "filled_beside": f"{self.count}({{c}})",
             "distinct": f"{self.count}(DISTINCT {{c}})",
             "min": "MIN({c})",
             "max": "MAX({c})",
@@ -79,10 +86,13 @@ class Aggregates:
             "stddev": self.stddev,
             "length_min": f"MIN({self.length})",
             "length_max": f"MAX({self.length})",
-            "matching": f"{self.count}(CASE WHEN {self.match} THEN 1 END)",
-            "in_set": f"{self.count}(CASE WHEN {_IN_SET} THEN 1 END)",
+            "matching": self._count_if(self.match),
+            "in_set": self._count_if(_IN_SET),
             "now": self.now,
         }
+
+    def _count_if(self, condition: str) -> str:
+        return self.count_if.replace("{count}", self.count).replace("{condition}", condition)
 
 
 def fill(template: str, parts: Mapping[str, Text]) -> Text:

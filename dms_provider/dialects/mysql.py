@@ -166,5 +166,7 @@ MYSQL: Final = Dialect(
     national_repertoire="bmp",
     identifier_quotes="``",
     compares_anything=True,
-    aggregates=Aggregates(length="CHAR_LENGTH({c})", match="{c} REGEXP {x}"),
+    aggregates=Aggregates(
+        length="CHAR_LENGTH({c})", match="{c} REGEXP {x}", count_if="{count}({condition} OR NULL)"
+    ),
 )

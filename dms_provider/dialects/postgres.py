@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from dms_provider.dialects.aggregates import Aggregates
@@ -14,6 +15,13 @@ from dms_provider.dialects.modes import Mode, as_text
 from dms_provider.dialects.statements import SplittingRules
 
 _KEEPING_ENCODINGS: Final = re.compile(r"UTF8|LATIN[0-9]+|WIN[0-9]+|ISO_8859_[0-9]+|KOI8[RU]?")
+_AGGREGATES: Final = Aggregates(
+    length="LENGTH(CAST({c} AS text))",
+    match="CAST({c} AS text) ~ {x}",
+    distinct_by_groups=True,
+    same_text='CAST({c} AS text) COLLATE "C"',
+    plan="EXPLAIN (FORMAT JSON) {query}",
+)
 _ALONE: Final = frozenset({"DATABASE", "TABLESPACE", "SUBSCRIPTION"})
 
 
@@ -85,7 +93,7 @@ POSTGRES: Final = Dialect(
     commits=_commits,
     nests_code=_nests_code,
     offsets_in_times=True,
-    aggregates=Aggregates(
-        length="LENGTH(CAST({c} AS text))", match="CAST({c} AS text) ~ {x}", distinct_by_groups=True
-    ),
+    aggregates=_AGGREGATES,
 )
+HOLOGRES: Final = replace(POSTGRES, aggregates=replace(_AGGREGATES, same_text=""))
+"""It refuses every collation but its own."""

@@ -34,6 +34,11 @@ class MySQLServer(Server):
         session_id = int(_answer(connection, "SELECT CONNECTION_ID()"))
         return SessionStart(session_id, notes + _set_limits(connection, limit))
 
+    def begin_snapshot(self, connection: Any) -> tuple[str, ...]:
+        # Of the next transaction only: the server's own default may be another.
+        notes = attempt(connection, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        return notes + super().begin_snapshot(connection)
+
     def cancel(self, hook: Any, connection: Any, session_id: Any) -> None:
         with closing(hook.get_conn()) as second, closing(second.cursor()) as cursor:
             try:

@@ -8,6 +8,7 @@ from typing import Any
 from dms_provider.sessions.server import ROWS_A_FETCH, Server, SessionStart, attempt
 
 _CURSOR = "dms_rows"
+_SNAPSHOT = "START TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 _CANCEL_SECONDS = 3.0
 
 
@@ -30,6 +31,12 @@ class PostgresServer(Server):
         # Known from version 14 on: the statement of a client that was killed ends within the second.
         attempt(connection, "SET client_connection_check_interval = '1s'")
         return SessionStart(connection, notes)
+
+    def begin_snapshot(self, connection: Any) -> tuple[str, ...]:
+        refused = attempt(connection, _SNAPSHOT) if self.transactions else ()
+        if refused or not self.transactions:
+            self.begin_read_only(connection)
+        return refused
 
     def cancel(self, hook: Any, connection: Any, session_id: Any) -> None:
         if hasattr(connection, "cancel_safe"):

@@ -67,6 +67,15 @@ class Server(ABC):
         """Begin a transaction that cannot change anything."""
         run_quietly(connection, self.begin_reading)
 
+    def begin_snapshot(self, connection: Any) -> tuple[str, ...]:
+        """Begin a transaction that cannot change anything, and in which every statement sees the same rows,
+        where the source has such a thing.
+
+        :return: what the server refused, for the log
+        """
+        self.begin_read_only(connection)
+        return ()
+
     def commit(self, connection: Any) -> None:
         """Keep what the transaction has done."""
         run_quietly(connection, "COMMIT")

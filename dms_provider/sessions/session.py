@@ -123,13 +123,16 @@ class Session:
         """
         self._do(self._source.server.begin)
 
-    def begin_read_only(self) -> None:
-        """Begin a transaction that cannot change anything; it ends with the session.
+    def begin_snapshot(self) -> tuple[str, ...]:
+        """Begin a transaction that cannot change anything, and in which every statement sees the same rows,
+        where the source has such things; it ends with the session.
 
-        :raises DatabaseError: the server refused it
+        :return: what the server refused, for the log
+        :raises DatabaseError: the server refused to begin one at all
         :raises SessionStopped: the session was stopped
         """
-        self._do(self._source.server.begin_read_only)
+        server = self._source.server
+        return self._do(server.begin_snapshot) if server.read_only_transactions else ()
 
     def commit(self) -> None:
         """Keep what the transaction has done.

@@ -56,6 +56,11 @@ class SQLiteServer(Server):
         connection.create_aggregate("stddev_pop", 1, _PopulationDeviation)
         return SessionStart(connection)
 
+    def begin_snapshot(self, connection: Any) -> tuple[str, ...]:
+        super().begin_snapshot(connection)
+        self.begin(connection)
+        return ()
+
     def cancel(self, hook: Any, connection: Any, session_id: Any) -> None:
         connection.interrupt()
 

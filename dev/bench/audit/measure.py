@@ -152,7 +152,7 @@ def _count(measured: Measured, who: str, server: Server, before: int) -> None:
             cursor.execute("SET GLOBAL general_log = 0")
             cursor.execute("SELECT CAST(argument AS CHAR) FROM mysql.general_log")
             texts = [row[0] for row in cursor.fetchall()]
-    of_table = [text for text in texts if _scans(text)]
+    of_table = [text for text in texts if _scans(text) and "EXPLAIN" not in text]
     measured.statements[who] = len(of_table)
     measured.scans[who] = sum(_scans(text) for text in of_table)
 

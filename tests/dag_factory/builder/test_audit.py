@@ -94,9 +94,9 @@ def test_the_preview_shows_the_statements(spec: Path, capsys: pytest.CaptureFixt
     where = "\nFROM `ops`.`flights`\nWHERE (\nregion = '${region}' -- 5%\n)"
     assert preview(spec, capsys, "mysql")["statements"] == [
         "SELECT COUNT(*),\n"
-        "  COUNT(CASE WHEN `order` REGEXP '^[a-z]{2}$' THEN 1 END),\n"
+        "  COUNT(`order` REGEXP '^[a-z]{2}$' OR NULL),\n"
         "  COUNT(`order`),\n"
-        "  COUNT(CASE WHEN `origin` IN ('EWR', 'O''Hare') THEN 1 END),\n"
+        "  COUNT(`origin` IN ('EWR', 'O''Hare') OR NULL),\n"
         f"  COUNT(`origin`){where}",
         f"SELECT COUNT(DISTINCT `origin`){where}",
         "SELECT count(*) FROM x WHERE r = '${region}'",

@@ -7,13 +7,15 @@ from decimal import Decimal
 import pytest
 
 from dms_provider.audit.metrics import METRICS
-from dms_provider.audit.plan import AuditPlan, WrongAudit
+from dms_provider.audit.plan import FEW_VALUES, AuditPlan, Estimate, WrongAudit
 from dms_provider.audit.rules import AuditRule
 from dms_provider.dialects import CONN_TYPES, RefusedValue, WrongName, dialect, substitute
+from dms_provider.variables.references import Text
 from dms_provider.variables.values import AuthorText, Data, Value
 
 NEEDED = {"match_rate": {"pattern": "^a'\\"}, "in_set_rate": {"values": ["it's", "\\", "語"]}}
 
+DISTINCT = {metric for metric in METRICS if "distinct" in METRICS[metric].parts}
 COMMON = {
     "rows": "COUNT(*)",
     "filled": "COUNT(c)",
@@ -28,8 +30,8 @@ EXPECTED: dict[str, dict[str, str]] = {
     "mysql": {
         "length_min": "MIN(CHAR_LENGTH(c))",
         "length_max": "MAX(CHAR_LENGTH(c))",
-        "matching": "COUNT(CASE WHEN c REGEXP '^a''\\\\' THEN 1 END)",
-        "in_set": "COUNT(CASE WHEN c IN ('it''s', '\\\\', '語') THEN 1 END)",
+        "matching": "COUNT(c REGEXP '^a''\\\\' OR NULL)",
+        "in_set": "COUNT(c IN ('it''s', '\\\\', '語') OR NULL)",
         "now": "CURRENT_TIMESTAMP",
     },
     "postgres": {
@@ -90,9 +92,11 @@ def rule(metric: str, column: str | None = "c", check: str = "> 0") -> AuditRule
     return AuditRule(metric=metric, column=column, check=check, **NEEDED.get(metric, {}))  # type: ignore[arg-type]  # by name
 
 
-def plan(conn_type: str, *rules: AuditRule, where: str = "", **known: Value) -> AuditPlan:
+def plan(
+    conn_type: str, *rules: AuditRule, where: str = "", estimate: Estimate | None = None, **known: Value
+) -> AuditPlan:
     language = dialect(conn_type)
-    return AuditPlan("t", where, rules, known, language, language.default_mode)
+    return AuditPlan("t", where, rules, known, language, language.default_mode, estimate=estimate)
 
 
 def texts(made: AuditPlan) -> list[str]:
@@ -103,7 +107,8 @@ def texts(made: AuditPlan) -> list[str]:
 def test_every_metric_in_every_dialect(conn_type: str) -> None:
     refused = dialect(conn_type).aggregates.refused
     metrics = [name for name, metric in METRICS.items() if refused.keys().isdisjoint(metric.parts)]
-    made = plan(conn_type, *(rule(metric) for metric in metrics), where="d > 1")
+    rules = (rule(metric, "e" if metric in DISTINCT else "c") for metric in metrics)
+    made = plan(conn_type, *rules, where="d > 1")
     first, second = texts(made)
     own = EXPECTED[FAMILY.get(conn_type, conn_type)]
     column = made.quoted("c")
@@ -117,7 +122,7 @@ def test_every_metric_in_every_dialect(conn_type: str) -> None:
         set() if "matching" in refused else {"matching"}
     )
     assert first.endswith(f"\nFROM {made.quoted('t')}\nWHERE (\nd > 1\n)")
-    assert {part.name for part in made.scans[1].parts} == {"distinct", "filled_beside"}
+    assert {part.name for part in made.scans[1].parts} == {"distinct", "filled"}
     assert f"FROM {made.quoted('t')}\nWHERE (\nd > 1\n)" in second
 
 
@@ -137,15 +142,96 @@ def test_rules_share_what_is_counted() -> None:
     assert len(texts(plan("mysql", rule("avg", "a"), rule("avg", "b")))) == 1
 
 
+GROUPS = """\
+SELECT c0.p0, c0.p1, c0.p2, c0.p3, c0.p4, c1.p5, c1.p6, c1.p7
+FROM (
+SELECT COUNT(v) AS p0,
+  COALESCE(SUM(n), 0) AS p1,
+  COALESCE(SUM(CASE WHEN v IS NOT NULL THEN n END), 0) AS p2,
+  COALESCE(SUM(p3), 0) AS p3,
+  MAX(p4) AS p4
+FROM (
+SELECT v, SUM(n) AS n,
+  COALESCE(SUM(CASE WHEN CAST(v AS text) ~ '^a''\\' THEN n END), 0) AS p3,
+  MAX(LENGTH(CAST(v AS text))) AS p4
+FROM (
+SELECT "a" AS v, COUNT(*) AS n
+FROM "t"
+WHERE (
+d > 1
+)
+GROUP BY "a", CAST("a" AS text) COLLATE "C"
+) t
+GROUP BY v
+) g
+) c0
+CROSS JOIN (
+SELECT COALESCE(SUM(CASE WHEN v IS NOT NULL THEN n END), 0) AS p5,
+  COUNT(v) AS p6,
+  MIN(v) AS p7
+FROM (
+SELECT "b" AS v, COUNT(*) AS n
+FROM "t"
+WHERE (
+d > 1
+)
+GROUP BY "b"
+) g
+) c1
+"""
+
+
 def test_distinct_values_on_postgres_are_groups_of_rows() -> None:
-    made = plan("postgres", rule("distinct_count", "a"), rule("unique_rate", "b"), where="d > 1")
-    of_a, of_b = (
-        "(SELECT COUNT(v) AS different, SUM(CASE WHEN v IS NOT NULL THEN n END) AS filled FROM (\n"
-        f'SELECT "{column}" AS v, COUNT(*) AS n\nFROM "t"\nWHERE (\nd > 1\n)\nGROUP BY "{column}"\n) g)'
-        for column in "ab"
-    )
-    assert texts(made) == [
-        f"SELECT c0.different, c1.different, c1.filled\nFROM {of_a} c0\nCROSS JOIN {of_b} c1\n"
+    asked = [rule("distinct_count", "a"), *(rule(metric, "a") for metric in ("null_rate", "match_rate"))]
+    asked += [rule("length_max", "a"), rule("duplicate_count", "b"), rule("min", "b")]
+    plans: list[str] = []
+
+    def estimate(text: Text) -> int:
+        plans.append(substitute(text, dialect("postgres")))
+        return FEW_VALUES
+
+    assert texts(plan("postgres", *asked, where="d > 1", estimate=estimate)) == [GROUPS]
+    assert plans == ['EXPLAIN (FORMAT JSON) SELECT "a" FROM "t"\nWHERE (\nd > 1\n)\nGROUP BY "a"']
+
+
+OF_VALUES = {"null_rate", "null_count", "min", "max", "in_set_rate"}
+OF_TEXTS = {"match_rate", "length_min", "length_max"}
+
+
+@pytest.mark.parametrize(
+    ("conn_type", "values", "from_groups"),
+    [
+        ("postgres", FEW_VALUES, OF_VALUES | OF_TEXTS),
+        ("postgres", FEW_VALUES + 1, OF_VALUES),
+        ("postgres", None, OF_VALUES),
+        ("hologres", 1, OF_VALUES),
+        ("mysql", 1, set()),
+        ("oracle", 1, set()),
+    ],
+)
+def test_what_comes_from_groups(conn_type: str, values: int | None, from_groups: set[str]) -> None:
+    metrics = METRICS.keys() - {"row_count"} - DISTINCT
+    asked = [rule("distinct_count"), *(rule(metric) for metric in metrics)]
+    first, second = plan(conn_type, *asked, estimate=lambda text: values).scans
+    assert second.rules == 1 + len(from_groups)
+    assert first.rules == len(metrics) - len(from_groups)
+    for metric in metrics:
+        there = {part.name for part in (second if metric in from_groups else first).parts}
+        assert there.issuperset(METRICS[metric].parts)
+
+
+def test_a_length_alone_is_no_reason_to_group_by_texts() -> None:
+    asked = [rule("distinct_count"), rule("length_max"), rule("null_rate")]
+    first, second = plan("postgres", *asked, estimate=lambda text: 1).scans
+    assert [part.name for part in first.parts] == ["length_max"]
+    assert [part.name for part in second.parts] == ["distinct", "rows", "filled"]
+
+
+def test_a_column_that_is_not_counted_is_not_grouped() -> None:
+    made = plan("postgres", rule("distinct_count", "a"), rule("null_rate", "b"), rule("row_count"))
+    assert [[(part.name, part.column) for part in scan.parts] for scan in made.scans] == [
+        [("rows", ""), ("filled", '"b"')],
+        [("distinct", '"a"')],
     ]
 
 
@@ -155,7 +241,7 @@ def test_names_are_names(name: str) -> None:
         made = plan(conn_type, rule("in_set_rate", '"' + name.replace('"', '""') + '"'))
         quotes = made.dialect.identifier_quotes
         inside = name.replace(quotes[1], quotes[1] * 2)
-        assert f"WHEN {quotes[0]}{inside}{quotes[1]} IN (" in texts(made)[0]
+        assert f"{quotes[0]}{inside}{quotes[1]} IN (" in texts(made)[0]
 
 
 def test_data_is_no_name_unless_it_is_an_identifier() -> None:

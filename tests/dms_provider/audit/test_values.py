@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from decimal import Decimal
 from typing import Any
@@ -47,8 +47,8 @@ ALL = [
     AuditRule(metric="length_max", column="word", check=">= 0"),
     AuditRule(metric="match_rate", column="word", pattern=PATTERN, check=">= 0"),
     AuditRule(metric="in_set_rate", column="word", values=SET, check=">= 0"),
+    AuditRule(metric="null_rate", column="word", check=">= 0"),
     AuditRule(metric="distinct_count", column="word", check=">= 0"),
-    AuditRule(metric="unique_rate", column="word", check=">= 0"),
 ]
 
 
@@ -223,3 +223,46 @@ def test_a_metric_that_is_no_number_is_refused_with_its_rule(database: Database,
     table.fill([(None, "a")])
     with pytest.raises(ValueError, match=r"rule 'max word': a check compares numbers"):
         computed(database, [AuditRule(metric="max", column="word", check="> 0")])
+
+
+class Writing(Log):
+    """Writes a row behind each scan, and keeps the lines."""
+
+    def __init__(self, table: Table) -> None:
+        super().__init__()
+        self.table = table
+        self.scans = 0
+
+    def info(self, text: str, *arguments: Any) -> None:
+        super().info(text, *arguments)
+        if text.endswith("%.3f s"):
+            self.scans += 1
+            self.table.execute(f"INSERT INTO dms_audited (id, word) VALUES ({100 + self.scans}, 'new')")
+
+
+@pytest.fixture
+def forgetful(database: Database, table: Table) -> Iterator[None]:
+    """Let every transaction see what was committed in between, where nobody asks for another one."""
+    set_level = "SET GLOBAL TRANSACTION ISOLATION LEVEL {}"
+    if database.kind == "sqlite":
+        table.connection.execute("PRAGMA journal_mode = WAL")
+    if not database.is_mysql:
+        yield
+        return
+    table.execute(set_level.format("READ COMMITTED"))
+    yield
+    table.execute(set_level.format("REPEATABLE READ"))
+
+
+@pytest.mark.usefixtures("forgetful")
+def test_all_scans_see_the_same_rows(database: Database, table: Table) -> None:
+    table.fill([(Decimal(number), word) for number, word in enumerate("abc")])
+    log = Writing(table)
+    rules = [
+        AuditRule(metric="row_count", check=">= 0"),
+        AuditRule(metric="distinct_count", column="id", check=">= 0"),
+    ]
+    assert AuditRun(database.source(), log).values("dms_audited", "", rules, {})[1] == [3, 3]
+    assert log.scans == 2
+    assert computed(database, rules) == [5, 5]
+    assert not [line for line in log.lines if line.startswith("WARNING")]

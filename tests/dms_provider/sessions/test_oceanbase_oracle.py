@@ -65,7 +65,7 @@ def test_statements_transactions_and_cells(database: Database) -> None:
 def test_a_query_can_change_nothing(database: Database) -> None:
     run(statements("DROP TABLE IF EXISTS dms_t; CREATE TABLE dms_t (n INT)"))
     with Session(database.source()) as session:
-        session.begin_read_only()
+        session.begin_snapshot()
         with pytest.raises(Exception, match=r"READ ONLY.*\(error 1792\)"):
             session.execute("INSERT INTO dms_t VALUES (1)")
 
