@@ -37,7 +37,7 @@ class ConnectionForm:
 
     :param fields: name of an extra -> its field
     :param labels: what Airflow's own fields (``host``, ``login``, ``schema`` ...) are called here
-    :param placeholders: what stands in an empty field; for Airflow's own fields and the form's
+    :param placeholders: what stands in an empty field; for Airflow's own fields only, as Airflow shows no others
     :param hidden: those of Airflow's own fields that mean nothing here
     """
 
@@ -115,16 +115,17 @@ FORMS: Final[Mapping[str, ConnectionForm]] = {
                 "TLS", "Whether the connection is encrypted, and what is checked.", enum=_SSLMODES
             ),
             "options": text_field(
-                "Options", "Command-line options for the server at the start of a session."
+                "Options",
+                "Command-line options for the server at the start of a session: -c search_path=reports.",
             ),
             "connect_timeout": number_field("Connect time-out", "Seconds to wait for the server.", minimum=2),
         },
         labels=_SQL_LABELS,
-        placeholders={"port": "5432", "options": "-c search_path=reports"},
+        placeholders={"port": "5432"},
     ),
     "oss": ConnectionForm(
         {
-            "region": text_field("Region", "Needed where the endpoint does not tell it."),
+            "region": text_field("Region", "Such as cn-hangzhou; needed where the endpoint does not tell it."),
             "auth_version": text_field(
                 "Signature", "Version of the signature of requests.", enum=["v4", "v1"], default="v4"
             ),
@@ -132,7 +133,7 @@ FORMS: Final[Mapping[str, ConnectionForm]] = {
             **OWNERS,
         },
         labels={"host": "Endpoint", "login": "Access key ID", "password": "Access key secret"},
-        placeholders={"host": "oss-cn-hangzhou.aliyuncs.com", "region": "cn-hangzhou"},
+        placeholders={"host": "oss-cn-hangzhou.aliyuncs.com"},
         hidden=("schema", "port"),
     ),
     "maxcompute": ConnectionForm(
@@ -147,7 +148,10 @@ FORMS: Final[Mapping[str, ConnectionForm]] = {
             "tunnel_endpoint": text_field(
                 "Tunnel endpoint", "Where results are read, if not where the project says."
             ),
-            "region": text_field("Region", "Requests are signed for it, with version 4 of the signature."),
+            "region": text_field(
+                "Region",
+                "Such as cn-hangzhou; requests are signed for it, with version 4 of the signature.",
+            ),
             "quota": text_field("Quota", "Name of the computing quota, if not the project's."),
         },
         labels={
@@ -162,13 +166,17 @@ FORMS: Final[Mapping[str, ConnectionForm]] = {
     "alibaba_cloud": ConnectionForm(
         {
             **OWNERS,
-            "region": text_field("Region", "For the test of the connection; a node names its own."),
-            "endpoint": text_field("Endpoint", "Host of the ECS API, if not the region's public one."),
+            "region": text_field(
+                "Region", "Such as cn-hangzhou, for the test of the connection; a node names its own."
+            ),
+            "endpoint": text_field(
+                "Endpoint",
+                "Host of the ECS API, if not the region's public one: ecs-vpc.cn-hangzhou.aliyuncs.com.",
+            ),
             "security_token": text_field("Security token", "Of a temporary access key.", format="password"),
             "protocol": text_field("Protocol", "https, unless for a test.", enum=["https", "http"]),
         },
         labels={"login": "Access key ID", "password": "Access key secret"},
-        placeholders={"region": "cn-hangzhou", "endpoint": "ecs-vpc.cn-hangzhou.aliyuncs.com"},
         hidden=("host", "port", "schema"),
     ),
 }

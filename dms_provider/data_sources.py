@@ -20,8 +20,8 @@ class DataSource:
 
     :param label: what people call it
     :param hook: path of the hook's class, Airflow's own or one of :mod:`dms_provider.hooks`
-    :param extra: of this package, which installs the driver: ``pip install 'airflow-provider-dms[EXTRA]'``; with
-        hyphens, since older versions of pip do not know it otherwise
+    :param extra: of this package, which installs the driver: ``pip install 'airflow-provider-dms[EXTRA]'``.
+        It has hyphens: older versions of pip do not know it otherwise
     :param dialect: ``module:name`` in :mod:`dms_provider.dialects`; ``None`` for what is no SQL database
     :param server: ``module:class`` in :mod:`dms_provider.sessions`; ``None`` where no node can run SQL
     :param server_options: arguments of that class

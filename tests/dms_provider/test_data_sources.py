@@ -86,6 +86,8 @@ def test_a_form_asks_for_the_extras_that_nodes_read(entry: dict[str, Any]) -> No
     if source.lock_free:
         wanted.add("lock_free")
     assert OWN_EXTRAS & set(entry["conn-fields"]) == wanted
+    shown = {"description", "host", "schema", "login", "password", "port", "extra"}
+    assert set(entry["ui-field-behaviour"]["placeholders"]) <= shown, "Airflow shows no other placeholders"
 
 
 def test_every_form_is_of_a_row() -> None:
