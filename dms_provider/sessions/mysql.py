@@ -32,7 +32,8 @@ class MySQLServer(Server):
         run_quietly(connection, "SET autocommit = 1")
         attempt(connection, f"SET SESSION net_write_timeout = {_UNREAD_SECONDS}")
         session_id = int(_answer(connection, "SELECT CONNECTION_ID()"))
-        return SessionStart(session_id, notes + _set_limits(connection, limit))
+        limit_notes, keeps_limit = _set_limits(connection, limit)
+        return SessionStart(session_id, notes + limit_notes, keeps_limit=keeps_limit)
 
     def begin_snapshot(self, connection: Any) -> tuple[str, ...]:
         # Of the next transaction only: the server's own default may be another.
@@ -126,22 +127,31 @@ def _answer(connection: Any, question: str) -> str:
             return ""
 
 
-def _set_limits(connection: Any, limit: float | None) -> tuple[str, ...]:
+def _set_limits(connection: Any, limit: float | None) -> tuple[tuple[str, ...], bool]:
+    """Have the server end statements at the limit.
+
+    :return: notes for the log, and whether the server ends every statement at the limit
+    """
     version = _answer(connection, "SELECT CONCAT(VERSION(), ' ', @@version_comment)").lower()
     if "oceanbase" in version:
         # By default OceanBase ends every statement after 10 seconds.
         microseconds = math.ceil((limit or LONGEST_OCEANBASE_STATEMENT) * 1_000_000)
-        return attempt(connection, f"SET SESSION ob_query_timeout = {microseconds}") + attempt(
+        refused = attempt(connection, f"SET SESSION ob_query_timeout = {microseconds}")
+        notes = refused + attempt(
             connection, f"SET SESSION ob_trx_timeout = GREATEST(@@ob_trx_timeout, {microseconds})"
         )
+        return notes, not refused
     if limit is None:
-        return ()
+        return (), True
+    is_mariadb = "mariadb" in version
     value: float
-    if "mariadb" in version:
-        name, value = "max_statement_time", round(limit, 3)
+    if is_mariadb:
+        name, value = "max_statement_time", max(round(limit, 3), 0.001)
     else:
+        # Of SELECT alone: the session keeps the limit of other statements.
         name, value = "max_execution_time", math.ceil(limit * 1000)
     current = float(_answer(connection, f"SELECT @@{name}") or 0)
     if 0 < current <= value:
-        return ()
-    return attempt(connection, f"SET SESSION {name} = {value}")
+        return (), is_mariadb
+    notes = attempt(connection, f"SET SESSION {name} = {value}")
+    return notes, is_mariadb and not notes

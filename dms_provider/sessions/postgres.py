@@ -30,7 +30,7 @@ class PostgresServer(Server):
             )
         # Known from version 14 on: the statement of a client that was killed ends within the second.
         attempt(connection, "SET client_connection_check_interval = '1s'")
-        return SessionStart(connection, notes)
+        return SessionStart(connection, notes, keeps_limit=not notes)
 
     def begin_snapshot(self, connection: Any) -> tuple[str, ...]:
         refused = attempt(connection, _SNAPSHOT) if self.transactions else ()

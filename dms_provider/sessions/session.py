@@ -263,6 +263,11 @@ class Session:
             raise SessionStopped(self._source.conn_id)
         if error is None:
             return result  # type: ignore[no-any-return] # one queue carries the results of all kinds of work
+        if isinstance(error, UnicodeEncodeError):
+            raise DatabaseError(
+                f"{error.object[error.start]!a} is not in the session's character set ({error.encoding});"
+                " set that to UTF-8"
+            )
         if not is_driver_error(error):
             raise error
         # Outside of an except clause, so that the driver's words are not shown beside ours.

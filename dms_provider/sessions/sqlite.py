@@ -43,7 +43,10 @@ class _PopulationDeviation:
 
 
 class SQLiteServer(Server):
-    """SQLite. A statement ends with its process, so a killed worker leaves none behind."""
+    """SQLite. A statement ends with its process, so a killed worker leaves none behind.
+
+    It knows no limit of a statement; the session keeps it.
+    """
 
     placeholder = "?"
     begin_transaction = "BEGIN"
@@ -54,7 +57,7 @@ class SQLiteServer(Server):
         connection.execute(f"PRAGMA busy_timeout = {_WAIT_FOR_OTHER_WRITERS_MILLISECONDS}")
         connection.create_function("regexp", 2, _matches, deterministic=True)
         connection.create_aggregate("stddev_pop", 1, _PopulationDeviation)
-        return SessionStart(connection)
+        return SessionStart(connection, keeps_limit=False)
 
     def begin_snapshot(self, connection: Any) -> tuple[str, ...]:
         super().begin_snapshot(connection)

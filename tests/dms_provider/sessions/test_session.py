@@ -185,8 +185,6 @@ def test_errors_hold_no_secret(database: Database) -> None:
         assert raised.value.__context__ is None
 
 
-# SQLite has no limit: its statements end with their process.
-@pytest.mark.parametrize("database", ["postgres", "mariadb", "mysql", "oceanbase"], indirect=True)
 def test_a_statement_has_no_more_time_than_its_limit(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -195,6 +193,33 @@ def test_a_statement_has_no_more_time_than_its_limit(
         assert session.notes == ()
         with pytest.raises(DatabaseError):
             session.execute(database.slow, is_query=True)
+    database.wait_for_silence()
+
+
+# These have no limit of their own for what is no query, or for anything.
+@pytest.mark.parametrize("database", ["mysql", "sqlite"], indirect=True)
+def test_a_change_has_no_more_time_than_its_limit(
+    database: Database, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with session:
+        session.execute("DROP TABLE IF EXISTS dms_limited")
+        session.execute("CREATE TABLE dms_limited (n bigint)")
+    monkeypatch.setenv("AIRFLOW_CONN_SOURCE", database.uri_with("statement_timeout=0.5&allowed_owners=alice"))
+    told = r"^took longer than its limit of 0\.5 s, and was cancelled$"
+    with Session(database.source()) as limited, pytest.raises(DatabaseError, match=told):
+        limited.execute(f"INSERT INTO dms_limited {database.slow}")
+    database.wait_for_silence()
+    with Session(database.source()) as again:
+        assert again.first_row("SELECT count(*) FROM dms_limited") == (0,)
+
+
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)
+def test_a_character_that_the_session_does_not_have(database: Database, session: Session) -> None:
+    with session:
+        session.execute("SET client_encoding = 'LATIN1'")
+        with pytest.raises(DatabaseError, match=r"^'\\u98de' is not in .* \(latin-1\); set that to UTF-8$"):
+            session.execute("SELECT '飞'")
+        assert session.first_row("SELECT 'é'") == ("é",)
 
 
 @pytest.mark.parametrize("database", ["mariadb", "mysql"], indirect=True)
