@@ -37,7 +37,7 @@ class ConnectionForm:
 
     :param fields: name of an extra -> its field
     :param labels: what Airflow's own fields (``host``, ``login``, ``schema`` ...) are called here
-    :param placeholders: what stands in an empty field; for Airflow's own fields only, as Airflow shows no others
+    :param placeholders: what stands in an empty field of Airflow's own; Airflow shows no others
     :param hidden: those of Airflow's own fields that mean nothing here
     """
 
@@ -125,7 +125,9 @@ FORMS: Final[Mapping[str, ConnectionForm]] = {
     ),
     "oss": ConnectionForm(
         {
-            "region": text_field("Region", "Such as cn-hangzhou; needed where the endpoint does not tell it."),
+            "region": text_field(
+                "Region", "Such as cn-hangzhou; needed where the endpoint does not tell it."
+            ),
             "auth_version": text_field(
                 "Signature", "Version of the signature of requests.", enum=["v4", "v1"], default="v4"
             ),
