@@ -34,7 +34,7 @@ class Validated:
     :param flow_id: id of its DAG: the spec's ``id`` or its file name; a draft's ends in ``__draft``
     :param text: the spec, as its author wrote it
     :param warnings: what is wrong with it that keeps nothing from running
-    :param sql_files: path of a ``sql_file`` or ``script_file`` key -> text of the file that it names
+    :param file_texts: path of a ``sql_file`` or ``script_file`` key -> text of the file that it names
     :param files: every file that was read for it
     :param inputs: node id -> name of an output that the node uses -> the node upstream that gives it
     """
@@ -43,7 +43,7 @@ class Validated:
     flow_id: str
     text: str
     warnings: tuple[Problem, ...] = ()
-    sql_files: Mapping[Path, str] = field(default_factory=dict)
+    file_texts: Mapping[Path, str] = field(default_factory=dict)
     files: tuple[FilePath, ...] = ()
     inputs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
@@ -129,7 +129,7 @@ def validate_bytes(
         flow_id=flow_id,
         text=document.text,
         warnings=tuple(problems),
-        sql_files={key: loaded.text for key, loaded in files.items()},
+        file_texts={key: loaded.text for key, loaded in files.items()},
         files=(path, *read) if path else read,
         inputs=check.inputs,
     )

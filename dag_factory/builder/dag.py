@@ -82,9 +82,9 @@ def _settings() -> dict[str, Any]:
 
 def _task(node_id: str, node: Node, flow: Flow, scope: FlowScope, validated: Validated) -> BaseOperator:
     text = None
-    if validated.sql_files:
+    if validated.file_texts:
         paths = (("nodes", node_id, *keys) for keys in FILE_KEYS)
-        text = next((validated.sql_files[path] for path in paths if path in validated.sql_files), None)
+        text = next((validated.file_texts[path] for path in paths if path in validated.file_texts), None)
     operator, arguments = WORK[node.type](node, text)
     optional: dict[str, Any] = {}
     if (pool := node.pool or flow.pool) is not None:

@@ -78,7 +78,7 @@ class NodePreview:
             raise _NodeFails(f"there is no connection {node.database!r} here; give --dialect TYPE")
         if (unload := getattr(node, "unload", None)) is not None:
             shown["unload"] = self._of_the_author(node_id, node, unload.to)
-        written = node.sql or self._validated.sql_files.get(("nodes", node_id, "sql_file"))
+        written = node.sql or self._validated.file_texts.get(("nodes", node_id, "sql_file"))
         if written is None:
             shown["sql_file"] = self._of_the_author(node_id, node, node.sql_file)
             return
@@ -147,7 +147,7 @@ class NodePreview:
     def _show_script(self, node_id: str, node: Any, shown: dict[str, Any]) -> None:
         from dms_provider.scripts.fill import RefusedScript, fill_script
 
-        written = node.script or self._validated.sql_files.get(("nodes", node_id, "script_file"))
+        written = node.script or self._validated.file_texts.get(("nodes", node_id, "script_file"))
         if written is None:
             shown["script_file"] = self._of_the_author(node_id, node, node.script_file)
             return

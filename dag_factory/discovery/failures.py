@@ -68,5 +68,5 @@ def _read(note: Path) -> tuple[str, Failure] | None:
 
 
 def _digest(flow: FoundFlow) -> str:
-    texts = [__version__, flow.validated.text, *flow.validated.sql_files.values()]
+    texts = [__version__, flow.validated.text, *flow.validated.file_texts.values()]
     return hashlib.sha256(json.dumps(texts).encode()).hexdigest()

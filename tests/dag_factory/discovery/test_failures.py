@@ -19,7 +19,7 @@ def builder(monkeypatch: pytest.MonkeyPatch) -> None:
     """Break the builder for specs with a certain word."""
 
     def build(validated: Any, **kwargs: Any) -> Any:
-        if BROKEN in validated.text or BROKEN in "".join(validated.sql_files.values()):
+        if BROKEN in validated.text or BROKEN in "".join(validated.file_texts.values()):
             raise TypeError("no\nsuch thing")
         return build_dag(validated, **kwargs)
 
