@@ -43,6 +43,11 @@ _NUMBERS_OR_NAMES = re.compile(rf"{_DECLARES}-\w*[in]\w*[ \t]([^;|&\n]*)")
 """A declaration of variables whose values are calculated, or are names."""
 _ASSIGNMENT = re.compile(r"(?:^|[\s;|&(!{])(\w+)(?:\[[^\]]*\])?\+?=\S*\Z")
 _POWERSHELL_TOKEN = re.compile(r"""`. | @" | @' | \$\( | <\# | ['"()\#\n]""", re.VERBOSE | re.DOTALL)
+_QUOTES_OF_POWERSHELL = {
+    **dict.fromkeys(range(0x201C, 0x201F), '"'),
+    **dict.fromkeys(range(0x2018, 0x201C), "'"),
+}
+"""PowerShell takes typographic quotes for plain ones."""
 
 _CALCULATION = frozenset({"$((", "(("})
 _HOLDS_CODE = frozenset({"$((", "((", "$(", "$[", "`", "${["})
@@ -187,6 +192,7 @@ def _of_powershell(text: str, wanted: Collection[int]) -> frozenset[int]:
 
 def _quoted_in_powershell(text: str) -> Iterator[tuple[int, int]]:
     """Yield the stretches of a PowerShell script that are text inside plain double quotes."""
+    text = text.translate(_QUOTES_OF_POWERSHELL)
     stack: list[str] = []
     begin = position = 0
     while found := _POWERSHELL_TOKEN.search(text, position):

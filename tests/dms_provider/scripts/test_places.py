@@ -94,6 +94,7 @@ def test_shell(script: str, expected: list[bool]) -> None:
         ('<# " #> "${x}"', [True]),
         ('# "\n"${x}"', [True]),
         ('@"\n${x}\n"@; "${x}"', [False, True]),
+        ('"he said “${x}”" “${x}” "it’s ${x}" ‘"${x}"’', [False, True, True, False]),
     ],
 )
 def test_powershell(script: str, expected: list[bool]) -> None:
