@@ -137,7 +137,9 @@ def test_a_good_flow_with_all_that_was_found_out(specs: Path) -> None:
         "report": {"late_flights": "late"},
         "clean": {"worst": "late"},
     }
-    assert validated.file_texts == {("nodes", "clean", "sql_file"): "DELETE FROM report WHERE n = ${worst};\n"}
+    assert validated.file_texts == {
+        ("nodes", "clean", "sql_file"): "DELETE FROM report WHERE n = ${worst};\n"
+    }
     assert validated.files == (specs / "daily.flow.yaml", (specs / "sql" / "clean.sql").resolve())
 
 

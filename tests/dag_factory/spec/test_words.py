@@ -1,4 +1,4 @@
-"""Words that the spec's language and an operator both list: the language knows no Airflow, so it has its own."""
+"""Words that the spec's language and an operator both list, since the language knows no Airflow."""
 
 from __future__ import annotations
 
