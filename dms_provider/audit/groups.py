@@ -13,10 +13,10 @@ from typing import Final
 from dms_provider.dialects.aggregates import Aggregates, joined
 from dms_provider.variables.references import DataReference, Text
 
-OF_TEXTS: Final = frozenset({"matching", "length_min", "length_max"})
+_OF_TEXTS: Final = frozenset({"matching", "length_min", "length_max"})
 """Parts that depend on how a value is written, in which equal values may differ."""
-FROM_GROUPS: Final = frozenset({"rows", "filled", "distinct", "min", "max", "in_set"}) | OF_TEXTS
-"""Parts that can be had from groups: what is the same for equal values, and how many rows there are."""
+FROM_GROUPS: Final = frozenset({"rows", "filled", "distinct", "min", "max", "in_set"}) | _OF_TEXTS
+"""Parts that can be had from groups."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +56,20 @@ def counted_by_groups(parts: Sequence[Part], source: Text, aggregates: Aggregate
 
 def _values(column: str, parts: dict[str, Part], source: Text, aggregates: Aggregates) -> Text:
     """Return a query of the column's values, each once, and of what is known of their rows."""
-    of_texts = {name: part for name, part in parts.items() if part.name in OF_TEXTS}
-    rows = joined((f"SELECT {column} AS v, {aggregates.count}(*) AS n\n", *source, f"\nGROUP BY {column}"))
-    if not of_texts:
-        return rows
+    of_texts = {name: part for name, part in parts.items() if part.name in _OF_TEXTS}
+    matches = any(part.name == "matching" for part in of_texts.values())
+    text: list[str | DataReference] = [f"SELECT {column} AS v, {aggregates.count}(*) AS n"]
+    if not matches:
+        for name, part in of_texts.items():
+            text += [",\n  ", *aggregates.expression(part.name, column), f" AS {name}"]
+    text += ["\n", *source, f"\nGROUP BY {column}"]
+    return _values_of_texts(column, joined(text), of_texts, aggregates) if matches else joined(text)
+
+
+def _values_of_texts(column: str, rows: Text, parts: dict[str, Part], aggregates: Aggregates) -> Text:
+    """Return that query by way of groups that have one text each."""
     text: list[str | DataReference] = ["SELECT v, SUM(n) AS n"]
-    for name, part in of_texts.items():
+    for name, part in parts.items():
         if part.name == "matching":
             of_value = _rows_that(aggregates.condition("match", "v", part.literals))
         else:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from dms_provider.audit.groups import FROM_GROUPS, OF_TEXTS, Part, counted_by_groups
+from dms_provider.audit.groups import FROM_GROUPS, Part, counted_by_groups
 from dms_provider.audit.metrics import METRICS
 from dms_provider.audit.rules import AuditRule, labels
 from dms_provider.dialects import Dialect, Mode, is_balanced, query_problem, quoted_name
@@ -225,8 +225,8 @@ class AuditPlan:
     def _grouped_columns(self, estimate: Estimate | None) -> Mapping[str, bool]:
         """Return the columns whose rows are grouped anyway, to count distinct values.
 
-        :return: column, quoted -> it pays to group the rows by how the value is written, too: a regular
-            expression takes longer than that where there are few values; a length does not
+        :return: column, quoted -> it pays to group the rows by how the value is written, too: where there are
+            few values, a regular expression for each row takes longer than that
         """
         aggregates = self.dialect.aggregates
         if not aggregates.distinct_by_groups:
@@ -253,7 +253,7 @@ class AuditPlan:
         if "distinct" in names:
             return True
         by_text = self._grouped.get(self.column(rule))
-        return by_text is not None and names <= FROM_GROUPS and (by_text or names.isdisjoint(OF_TEXTS))
+        return by_text is not None and names <= FROM_GROUPS and (by_text or "matching" not in names)
 
     def _literals(self, rule: int) -> Text:
         """Return the regular expression, or the values of the set, as literals of one piece of data each."""
