@@ -43,9 +43,12 @@ def dialect(conn_type: str) -> Dialect:
 
 @cache
 def all_dialects() -> tuple[Dialect, ...]:
-    """Return each dialect once, the most usual first."""
+    """Return each dialect once, the most usual first; of the variants of one, such as Hologres', the first."""
     paths = dict.fromkeys(source.dialect for source in DATA_SOURCES.values() if source.dialect)
-    return tuple(_imported(path) for path in paths)
+    found: dict[str, Dialect] = {}
+    for path in paths:
+        found.setdefault(_imported(path).name, _imported(path))
+    return tuple(found.values())
 
 
 @cache

@@ -80,7 +80,7 @@ def keys_in_table(*headings: str) -> list[str]:
 
 def test_the_keys_of_a_conf() -> None:
     given = keys_in_table("key", "type", "does")
-    assert sorted(given) == ["business_time", "dry_run", "from_node", "node", "outputs"]
+    assert sorted(given) == ["business_time", "dry_run", "from_node", "node", "outputs", "time_range"]
     written = keys_in_table("key", "says")
     assert sorted(written) == sorted({*WRITTEN_BY_THE_SCHEDULER, "business_time"})
     for key in (*given, *written):

@@ -86,7 +86,8 @@ def test_a_driver_that_is_not_installed(conn_type: str, monkeypatch: pytest.Monk
     monkeypatch.setitem(sys.modules, REFUSALS[conn_type][0], None)
     monkeypatch.setenv("AIRFLOW_CONN_SOURCE", json.dumps(record(conn_type)))
     hook = open_source("source", owner="airflow", timeout=None).hook
-    with pytest.raises(Exception, match=rf"pip install 'airflow-provider-dms\[{conn_type}\]'"):
+    extra = DATA_SOURCES[conn_type].extra
+    with pytest.raises(Exception, match=rf"pip install 'airflow-provider-dms\[{extra}\]'"):
         hook.get_conn()
 
 
