@@ -19,7 +19,7 @@ from dag_factory.spec.nodes import NODE_TYPES
 from dms_provider.cloud_assistant.command import MAX_ENCODED_BYTES, MAX_INSTANCES
 from dms_provider.conditions.lexer import MAX_CHARACTERS, MAX_DIGITS
 from dms_provider.conditions.parser import MAX_DEPTH as MAX_CONDITION_DEPTH
-from dms_provider.dependencies.times import MOST_TIMES
+from dms_provider.dependencies.times import MOST_OF_ANY, MOST_TIMES
 from dms_provider.dialects.substitution import MAX_DATA_BYTES
 from dms_provider.operators.sql_assignment import DEFAULT_MAX_OUTPUT_BYTES
 from dms_provider.variables.pattern import PatternError, TimePattern
@@ -230,7 +230,8 @@ def test_the_limits_are_those_of_the_code() -> None:
     assert limits["values of all outputs of one node together"] == f"{DEFAULT_MAX_OUTPUT_BYTES // MIB} MiB"
     assert limits["data in one statement"] == f"{MAX_DATA_BYTES // MIB} MiB"
     assert limits["active runs of one flow"] == f"{MAX_ACTIVE_RUNS:,}"
-    assert limits["slots in the window of a `dependency_check`"] == f"{MOST_TIMES:,}"
+    assert limits["slots in the window of a `dependency_check` with `need: all`"] == f"{MOST_TIMES:,}"
+    assert limits["business times that one with `need: any` lists"] == f"{MOST_OF_ANY:,}"
     assert limits["instances of an `ecs_remote_command`"] == str(MAX_INSTANCES)
     assert limits["its script with data"] == f"{MAX_ENCODED_BYTES // 4 * 3:,} bytes"
     pattern = int(limits["time pattern, characters"].replace(",", ""))
