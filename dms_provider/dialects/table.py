@@ -43,7 +43,7 @@ def dialect(conn_type: str) -> Dialect:
 
 @cache
 def all_dialects() -> tuple[Dialect, ...]:
-    """Return each dialect once, the most usual first; of its variants, such as that of Hologres, the first."""
+    """Return each dialect once, the most usual first; of its variants, such as Hologres', the first."""
     paths = dict.fromkeys(source.dialect for source in DATA_SOURCES.values() if source.dialect)
     found: dict[str, Dialect] = {}
     for path in paths:
