@@ -14,14 +14,15 @@ from dms_provider.sessions.session import DatabaseError, Session
 _AGAIN_SECONDS: Final = 0.1
 _TRIGGER: Final = (
     "SELECT trigger_name FROM information_schema.triggers WHERE event_object_schema = %s"
-    " AND event_object_table = %s AND LOCATE(%s, action_statement) > 0 LIMIT 1"
+    " AND event_object_table = %s"
+    " AND (LOCATE(%s, action_statement) > 0 OR LOCATE(%s, action_statement) > 0) LIMIT 1"
 )
 
 
 def remove_leftovers(place: Workplace, table: MySQLTable, *, seconds: float) -> None:
     """Remove the copy of a table, and the triggers that fill it; without them, nothing tells of the change.
 
-    Triggers are ours when they write to our copy, tables when they have our name. The copying program must
+    Triggers are ours when they write to our tables, tables when they have our name. The copying program must
     have been ended; its connection is, before anything else, so that nothing of it comes late.
 
     :param seconds: to try for
@@ -35,6 +36,7 @@ def remove_leftovers(place: Workplace, table: MySQLTable, *, seconds: float) -> 
         lambda: _drop_triggers(place, session, table),
         lambda: _drop_replaced(place, session, table),
         lambda: _drop_copy(place, session, table),
+        lambda: session.execute(f"DROP TABLE IF EXISTS {table.written.sql}"),
     )
     for step in steps:
         while (error := _error_of(step)) is not None:
@@ -61,11 +63,11 @@ def _end_copier(session: Session, table: MySQLTable, until: float) -> None:
 
 
 def _drop_triggers(place: Workplace, session: Session, table: MySQLTable) -> None:
-    values = (table.database, table.name, table.copy.sql)
+    values = (table.database, table.name, table.copy.sql, table.written.sql)
     while (found := session.row(_TRIGGER, values)) is not None:
         trigger = str(found[0])
         session.execute(f"DROP TRIGGER IF EXISTS {quoted(table.database)}.{quoted(trigger)}")
-        place.log.info("Removed trigger %s of %s, which filled the copy", trigger, table)
+        place.log.info("Removed trigger %s of %s, which belonged to the copy", trigger, table)
 
 
 def _drop_replaced(place: Workplace, session: Session, table: MySQLTable) -> None:
@@ -83,6 +85,6 @@ def _drop_copy(place: Workplace, session: Session, table: MySQLTable) -> None:
 
 def _what_is_left(table: MySQLTable, why: object) -> str:
     return (
-        f"triggers of {table} that write to {table.copy}, {table.copy} or {table.replaced} may still be there"
-        f" ({why}); the next try removes them. By hand: the triggers first, then the tables"
+        f"triggers of {table} that write to {table.copy} or {table.written}, these two or {table.replaced}"
+        f" may still be there ({why}); the next try removes them. By hand: triggers first, then the tables"
     )

@@ -77,6 +77,15 @@ class MySQLTable:
         return self._beside("old")
 
     @property
+    def written(self) -> MySQLTable:
+        """The keys of what is written while the copy is compared with this table."""
+        return self._beside("log")
+
+    def trigger_of(self, event: str) -> str:
+        """Return the name, as SQL, of the trigger that keeps the keys of an event."""
+        return quoted(f"dms_log_{event.lower()}_{self._hash}")
+
+    @property
     def user_lock(self) -> str:
         """Name of the server's lock that who copies this table holds, so that there is one at most."""
         return f"dms_schema_change_{self._hash}"

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from dms_provider.schema_change.base import SchemaChangeError
 from dms_provider.schema_change.mysql_tables import MySQLTable, quoted
 from dms_provider.sessions.session import Session
 
@@ -31,13 +30,6 @@ _CHANGED: Final = (
     " AND o.ordinal_position > %s AND (CAST(o.column_type AS BINARY) <> CAST(n.column_type AS BINARY)"
     " OR NOT (o.collation_name <=> n.collation_name) OR o.is_nullable <> n.is_nullable)"
     " ORDER BY o.ordinal_position LIMIT 1"
-)
-_KEY: Final = (
-    "SELECT s.seq_in_index, s.column_name, COALESCE(n.character_set_name, ''), COALESCE(n.collation_name, '')"
-    " FROM information_schema.statistics s JOIN information_schema.columns n"
-    " ON n.table_schema = s.table_schema AND n.table_name = s.table_name AND n.column_name = s.column_name"
-    " WHERE s.table_schema = %s AND s.table_name = %s AND s.index_name = 'PRIMARY' AND s.seq_in_index > %s"
-    " ORDER BY s.seq_in_index LIMIT 1"
 )
 
 
@@ -80,24 +72,13 @@ class Doubt:
                 continue
             names.append(name)
             if not is_generated:
-                same.append(_is_same(quoted(name), old, new))
+                same.append(_is_same(quoted(name), old, new, in_key=is_unique))
         return cls(tuple(names), tuple(same)) if names else None
 
-    def question(self, session: Session, table: MySQLTable, copy: MySQLTable) -> str:
-        """Return the query that gives the rows of the table ``o``, of the copy ``c``, and how many rows of
-        the table are not the same in the copy ``n``.
-
-        :raises SchemaChangeError: the table has no primary key
-        """
-        key = list(_primary_key(session, copy))
-        if not key:
-            raise SchemaChangeError(f"{table} has no primary key by which a copy could be compared with it")
-        on = " AND ".join(f"n.{quoted(name)} = {_converted(quoted(name), *text)}" for name, *text in key)
-        differs = " OR ".join([f"n.{quoted(key[0][0])} IS NULL", *(f"NOT ({one})" for one in self.same)])
-        return (
-            f"SELECT COUNT(*), (SELECT COUNT(*) FROM {copy.sql} c), COALESCE(SUM({differs}), 0)"
-            f" FROM {table.sql} o LEFT JOIN {copy.sql} n ON {on}"
-        )
+    @property
+    def differs(self) -> str:
+        """The condition that a row of the table ``o`` is another one than that of the copy ``n``."""
+        return " OR ".join(f"NOT ({one})" for one in self.same) or "FALSE"
 
 
 def _changed(
@@ -116,18 +97,6 @@ def _column(values: list[Any]) -> _Column:
     kind, whole, nullable, charset, collation = texts
     numbers = (int(value) for value in values[5:])
     return _Column(kind.lower(), whole, nullable, charset.lower(), collation.lower(), *numbers)
-
-
-def _primary_key(session: Session, table: MySQLTable) -> Iterator[tuple[str, str, str]]:
-    position = 0
-    while (row := session.row(_KEY, (table.database, table.name, str(position)))) is not None:
-        position = int(row[0])
-        yield str(row[1]), str(row[2]), str(row[3])
-
-
-def _converted(name: str, charset: str, collation: str) -> str:
-    """Return a key of the table as one of the copy, so that the copy's index finds it."""
-    return f"CONVERT(o.{name} USING {charset}) COLLATE {collation}" if collation else f"o.{name}"
 
 
 def _holds(old: _Column, new: _Column) -> bool:
@@ -177,8 +146,10 @@ def _is_utf8mb3(column: _Column) -> bool:
     return column.charset in ("utf8", "utf8mb3")
 
 
-def _is_same(name: str, old: _Column, new: _Column) -> str:
+def _is_same(name: str, old: _Column, new: _Column, *, in_key: bool) -> str:
     if not (old.charset or new.charset):
         return f"o.{name} <=> n.{name}"
-    text = "CONVERT({}.{} USING utf8mb4) COLLATE utf8mb4_bin"
-    return f"{text.format('o', name)} <=> {text.format('n', name)}"
+    # Spaces at the end count where a key may tell rows apart by them.
+    text = "CAST({} AS BINARY)" if in_key else "{} COLLATE utf8mb4_bin"
+    sides = (text.format(f"CONVERT({side}.{name} USING utf8mb4)") for side in ("o", "n"))
+    return " <=> ".join(sides)

@@ -15,6 +15,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from math import ceil
 from typing import Final
 
@@ -22,6 +23,7 @@ from dms_provider.schema_change.base import OFF, SchemaChangeError, Workplace
 from dms_provider.schema_change.client_options import address, option_file
 from dms_provider.schema_change.exchange import exchange
 from dms_provider.schema_change.leftovers import remove_leftovers
+from dms_provider.schema_change.mysql_comparison import Comparison
 from dms_provider.schema_change.mysql_locks import LOCK_WAIT_TIMEOUT, holder
 from dms_provider.schema_change.mysql_tables import MySQLTable
 from dms_provider.schema_change.mysql_values import Doubt
@@ -77,6 +79,7 @@ class OnlineCopy:
         self._next_look = 0.0
         self._is_large = False
         self._doubt: Doubt | None = None
+        self._comparison: Comparison | None = None
 
     def run(self) -> None:
         """Change the table.
@@ -120,21 +123,21 @@ class OnlineCopy:
             )
 
     def _try_definition(self) -> None:
-        """Change an empty copy first, to see what the new definition has no room for.
+        """Change an empty copy first, to see what the new definition may have no room for.
 
-        :raises SchemaChangeError: rows would have to be compared, which would take too long
+        :raises SchemaChangeError: rows would have to be compared, and cannot be
         """
         table, copy = self._table, self._table.copy
         self._locked(f"CREATE TABLE {copy.sql} LIKE {table.sql}")
         self._locked(f"ALTER TABLE {copy.sql} {self._change}")
-        self._doubt = Doubt.of(self._session, table, copy)
-        self._locked(f"DROP TABLE {copy.sql}")
-        if self._doubt is not None:
+        doubt = Doubt.of(self._session, table, copy)
+        if doubt is not None:
             self._log.info(
                 "The new definition may not have room for each value of %s: rows will be compared",
-                ", ".join(self._doubt.names),
+                ", ".join(doubt.names),
             )
-            self._rows_of(self._doubt.question(self._session, table, table))
+            Comparison(self._session, table, copy, doubt)
+        self._locked(f"DROP TABLE {copy.sql}")
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -267,74 +270,65 @@ class OnlineCopy:
         """
         table, copy = self._table, self._table.copy
         self._doubt = Doubt.of(self._session, table, copy)
-        if self._doubt is None:
-            question = f"SELECT (SELECT COUNT(*) FROM {table.sql}), (SELECT COUNT(*) FROM {copy.sql}), 0"
-        else:
-            question = self._doubt.question(self._session, table, copy)
+        question = f"SELECT (SELECT COUNT(*) FROM {table.sql}), (SELECT COUNT(*) FROM {copy.sql}), 0"
+        if self._doubt is not None:
+            self._comparison = Comparison(self._session, table, copy, self._doubt)
+            for statement in self._comparison.begin:
+                self._locked(statement)
+            question = self._comparison.of_all
         # Engines without transactions have no common moment, so that a count can be off under writers.
         for _ in range(_COUNTS):
-            rows, copied, differing = self._rows_of(question)
+            rows, copied, differing = self._session.first_row(question)
             if rows == copied and not differing:
                 self._log.info("The copy has all %d rows", rows)
                 return
-        raise self._lost(rows, copied, differing)
-
-    def _compare_once_more(self) -> None:
-        assert self._doubt is not None
-        rows, copied, differing = self._rows_of(
-            self._doubt.question(self._session, self._table, self._table.copy)
+        if rows == copied:
+            raise self._lost(differing)
+        raise SchemaChangeError(
+            f"the copy has {copied} rows and {table} has {rows}: rows that differ now would be the same"
+            " under the new definition, by a unique key. Correct them first"
         )
-        if rows != copied or differing:
-            raise self._lost(rows, copied, differing)
 
-    def _rows_of(self, question: str) -> tuple[int, int, int]:
-        """Ask for the numbers of rows; what compares them may not take long.
+    def _compare_written(self, question: str) -> None:
+        """Look at what was written since, while nobody can write; so it may not take long.
 
-        :raises SchemaChangeError: it did
+        :raises SchemaChangeError: something is lost, or it took too long
         """
-        if self._doubt is not None:
-            limits = f"/*M! SET STATEMENT max_statement_time = {_COMPARING_SECONDS} FOR */ SELECT"
-            hint = f"{limits} /*+ MAX_EXECUTION_TIME({ceil(_COMPARING_SECONDS * 1000)}) */"
-            question = f"{hint}{question.removeprefix('SELECT')}"
+        limits = f"/*M! SET STATEMENT max_statement_time = {_COMPARING_SECONDS} FOR */ SELECT"
+        hint = f"{limits} /*+ MAX_EXECUTION_TIME({ceil(_COMPARING_SECONDS * 1000)}) */"
         try:
-            rows, copied, differing = self._session.first_row(question)
+            (differing,) = self._session.first_row(f"{hint} {question}")
         except DatabaseError as error:
             if error.code not in _TOOK_TOO_LONG:
                 raise
             raise SchemaChangeError(
-                f"the new definition may not have room for each value of {', '.join(self._names)}, and to"
-                f" compare all rows of {self._table} takes more than {_COMPARING_SECONDS} s, in which nobody"
-                f" could write. Choose a definition that holds every value, or {OFF}"
+                f"so many rows of {self._table} were written while all were compared that to compare these"
+                f" takes more than {_COMPARING_SECONDS} s, in which nobody could write. Run this when less is"
+                " written, or choose a definition that holds every value"
             ) from None
-        return int(rows), int(copied), int(differing)
+        if differing:
+            raise self._lost(differing)
 
-    @property
-    def _names(self) -> tuple[str, ...]:
-        return self._doubt.names if self._doubt is not None else ()
-
-    def _lost(self, rows: int, copied: int, differing: int) -> SchemaChangeError:
-        if rows != copied:
-            return SchemaChangeError(
-                f"the copy has {copied} rows and {self._table} has {rows}: rows that differ now would be the"
-                " same under the new definition, by a unique key. Correct them first"
-            )
+    def _lost(self, differing: object) -> SchemaChangeError:
+        names = self._doubt.names if self._doubt is not None else ()
         return SchemaChangeError(
-            f"{differing} rows of {self._table} would have other values in {', '.join(self._names)}."
-            " Correct the rows that do not fit, or choose a type that holds them"
+            f"{differing} rows of {self._table} would have other values in {', '.join(names)}, or be the"
+            " same as others under a unique key. Correct what does not fit, or choose a type that holds it"
         )
 
     def _take_its_place(self) -> None:
         self._session.execute(f"ANALYZE TABLE {self._table.copy.sql}")
         table, copy, replaced = self._table.sql, self._table.copy.sql, self._table.replaced.sql
-        if self._doubt is None:
+        if (compared := self._comparison) is None:
             self._locked(f"RENAME TABLE {table} TO {replaced}, {copy} TO {table}")
         else:
-            self._trying(lambda: exchange(self._place, self._table, self._compare_once_more))
+            check = partial(self._compare_written, compared.of_written)
+            self._trying(lambda: exchange(self._place, self._table, check, compared.end))
         self._log.info("The copy has taken the place of %s", self._table)
 
     def _drop_replaced(self) -> None:
         try:
-            self._locked(f"DROP TABLE IF EXISTS {self._table.replaced.sql}")
+            self._locked(f"DROP TABLE IF EXISTS {self._table.replaced.sql}, {self._table.written.sql}")
         except (SchemaChangeError, DatabaseError) as error:
             self._log.warning(
                 "%s is changed, but what it was before is still there as %s, and can be dropped: %s",

@@ -87,7 +87,7 @@ def test_rows_that_are_written_while_the_last_lock_is_waited_for(
     monkeypatch.setattr(OnlineCopy, "_take_its_place", with_a_reader)
     monkeypatch.setattr(patience, "pause", after_the_reader)
     modify = f"{WIDER}, MODIFY note varchar(64) COLLATE utf8mb4_general_ci NOT NULL"
-    assert f"the copy has {ROWS} rows and dms.book has {ROWS + 1}" in refusal(book, modify)
+    assert "1 rows of dms.book would have other values in note, or be the same as" in refusal(book, modify)
     assert book.rows("SELECT COUNT(*) FROM book") == [(ROWS + 1,)]
     assert book.beside() == []
     reader.close()

@@ -44,7 +44,10 @@ def test_over_tls_with_a_certificate_of_its_own(book: Book, monkeypatch: pytest.
     book.rows("CREATE USER 'certified'@'%%' IDENTIFIED BY %s REQUIRE X509", PASSWORD)
     book.rows("GRANT ALL ON *.* TO 'certified'@'%%'")
     files = {"ca": "ca.pem", "cert": "client-cert.pem", "key": "client-key.pem"}
-    tls = {"ssl": {name: str(made / file) for name, file in files.items()}, "ssl_mode": "REQUIRED"}
+    tls: dict[str, object] = {
+        "ssl": {name: str(made / file) for name, file in files.items()},
+        "ssl_mode": "REQUIRED",
+    }
 
     def connect(extra: dict[str, object]) -> None:
         connection = {"conn_type": "mysql", "host": server.host, "port": server.port, "schema": "dms"}

@@ -114,25 +114,26 @@ def test_a_row_of_a_lenient_writer_is_not_cut(book: Book, monkeypatch: pytest.Mo
 
 @needs_program
 @on_mysql_and_mariadb
-def test_a_row_of_a_strict_writer_is_written_and_seen_under_the_last_lock(
+def test_rows_of_a_strict_writer_are_written_and_seen_under_the_last_lock(
     book: Book, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # To the copy, the last two are one.
+    rows = "(0, 0, 'too long'), (32767, 0, 'short'), (40000, 0, 'other')"
     run_before(
-        monkeypatch,
-        OnlineCopy,
-        "_take_its_place",
-        lambda: book.rows("INSERT INTO book VALUES (0, 0, 'too long')"),
+        monkeypatch, OnlineCopy, "_take_its_place", lambda: book.rows(f"INSERT INTO book VALUES {rows}")
     )
-    assert "1 rows of dms.book would have other values in note" in refusal(book, NARROWER)
-    assert book.rows("SELECT note FROM book WHERE id = 0") == [("too long",)]
+    text = refusal(book, f"{NARROWER}, MODIFY id smallint NOT NULL")
+    assert "3 rows of dms.book would have other values in id, note" in text
+    assert book.rows("SELECT COUNT(*) FROM book") == [(ROWS + 3,)]
     unchanged(book, "note")
 
 
 @needs_program
 @on_mysql_and_mariadb
-def test_rows_that_cannot_be_compared_in_time(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_is_written_than_can_be_compared_in_time(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_before(monkeypatch, OnlineCopy, "_take_its_place", lambda: book.rows("UPDATE book SET n = n + 1"))
     monkeypatch.setattr(online_copy, "_COMPARING_SECONDS", 0.0001)
-    assert "to compare all rows of dms.book takes more than 0.0001 s" in refusal(book, NARROWER)
+    assert "takes more than 0.0001 s, in which nobody could write" in refusal(book, NARROWER)
     unchanged(book, "note")
 
 
