@@ -143,7 +143,7 @@ def run_flow(client: AirflowClient, day: date, progress: Progress) -> tuple[str,
     run_id = client.trigger(FLOW, datetime.combine(day, SLOT))
     progress(f"started {FLOW} for {day}")
     nodes: list[tuple[str, str]] = []
-    for node_id, name, state in client.follow(FLOW, run_id, timeout=180):
+    for node_id, name, state in client.follow(FLOW, run_id, timeout=600):
         if not node_id:
             progress(f"the run ended: {state}")
             return state, nodes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import time
 import urllib.error
@@ -14,6 +15,9 @@ from urllib.parse import quote
 from dev.quickstart_app.settings import QuickstartError
 
 ENDED = ("success", "failed")
+ANSWER_SECONDS = 30.0
+ASKED = 5
+"""So often is a question asked that gets no answer; what changes something is sent once."""
 
 
 class AirflowClient:
@@ -105,7 +109,7 @@ class AirflowClient:
     def _log_in(self) -> bool:
         try:
             self._token = self._send("GET", "/auth/token")["access_token"]
-        except (OSError, QuickstartError):
+        except QuickstartError:
             return False
         return True
 
@@ -124,14 +128,22 @@ class AirflowClient:
             data=None if body is None else json.dumps(body).encode(),
             headers={"Content-Type": "application/json", "Authorization": f"Bearer {self._token}"},
         )
-        try:
-            with NO_PROXY.open(request, timeout=30) as response:
-                return json.load(response)
-        except urllib.error.HTTPError as error:
-            if error.code == 404:
-                raise NotFound(path) from None
-            text = error.read().decode(errors="replace")[:500]
-            raise QuickstartError(f"{method} {path} was answered with {error.code}: {text}") from None
+        problem = ""
+        for attempt in range(ASKED if method == "GET" else 1):
+            if attempt:
+                self._check()
+                time.sleep(0.3)
+            try:
+                with NO_PROXY.open(request, timeout=ANSWER_SECONDS) as response:
+                    return json.load(response)
+            except urllib.error.HTTPError as error:
+                if error.code == 404:
+                    raise NotFound(path) from None
+                text = error.read().decode(errors="replace")[:500]
+                raise QuickstartError(f"{method} {path} was answered with {error.code}: {text}") from None
+            except (OSError, http.client.HTTPException) as error:
+                problem = str(error) or type(error).__name__
+        raise QuickstartError(f"the API server gave no answer to {method} {path}: {problem}")
 
 
 def last_words(stack_trace: str) -> str:
