@@ -36,7 +36,7 @@ def remove_leftovers(place: Workplace, table: MySQLTable, *, seconds: float) -> 
         lambda: _drop_triggers(place, session, table),
         lambda: _drop_replaced(place, session, table),
         lambda: _drop_copy(place, session, table),
-        lambda: session.execute(f"DROP TABLE IF EXISTS {table.written.sql}"),
+        lambda: _drop_written(place, session, table),
     )
     for step in steps:
         while (error := _error_of(step)) is not None:
@@ -81,6 +81,12 @@ def _drop_copy(place: Workplace, session: Session, table: MySQLTable) -> None:
     if table.copy.exists(session):
         session.execute(f"DROP TABLE IF EXISTS {table.copy.sql}")
         place.log.info("Removed %s, the copy that was not finished", table.copy)
+
+
+def _drop_written(place: Workplace, session: Session, table: MySQLTable) -> None:
+    if table.written.exists(session):
+        session.execute(f"DROP TABLE IF EXISTS {table.written.sql}")
+        place.log.info("Removed %s, the keys of what was written", table.written)
 
 
 def _what_is_left(table: MySQLTable, why: object) -> str:
