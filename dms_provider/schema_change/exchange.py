@@ -64,7 +64,7 @@ def _rename(session: Session, second: Session, names: str, replaced: str) -> Non
 @contextmanager
 def _locked_tables(session: Session, table: MySQLTable) -> Iterator[None]:
     copy, replaced, written = table.copy.sql, table.replaced.sql, table.written.sql
-    session.execute(f"CREATE TABLE IF NOT EXISTS {replaced} (taken int)")
+    session.execute(f"CREATE TABLE IF NOT EXISTS {replaced} (taken int PRIMARY KEY)")
     named = (table.sql, f"{table.sql} o", copy, f"{copy} n", written, f"{written} l", replaced)
     try:
         session.execute(f"LOCK TABLES {', '.join(f'{name} WRITE' for name in named)}")
