@@ -160,8 +160,8 @@ class VariableCheck:
                         text.path,
                         "misplaced-data",
                         f"{_what(reference)}: in a script it may stand only as text inside double quotes,"
-                        f' "${{{reference.name}}}", and not where the script calculates or runs what it reads,'
-                        " such as $( ), unless its type is number or identifier",
+                        f' "${{{reference.name}}}", and not where the script calculates or runs what it'
+                        " reads, such as $( ), unless its type is number or identifier",
                         offset=reference.start,
                     )
 
