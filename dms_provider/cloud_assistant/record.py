@@ -35,6 +35,7 @@ class Sent:
     :param secrets: names of those that are in the script
     :param invoke_id: of the invocation; ``None`` as long as nobody knows whether it was accepted
     :param ended: the script is known to run no more
+    :param runs_until: when its limit is over if it began at once, in seconds since 1970 in UTC
     """
 
     number: int
@@ -44,6 +45,7 @@ class Sent:
     secrets: tuple[str, ...] = ()
     invoke_id: str | None = None
     ended: bool = False
+    runs_until: float | None = None
 
 
 class InvocationRecord:
