@@ -5,7 +5,6 @@ Source: flow-spec, *ecs_remote_command*; DMS reference, section 1.6.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -23,14 +22,12 @@ if TYPE_CHECKING:
     from dms_provider.cloud_assistant.command import Command, Try
     from dms_provider.cloud_assistant.record import InvocationRecord, Sent
     from dms_provider.cloud_assistant.results import InstanceResult
+    from dms_provider.cloud_assistant.stopping import ScriptStopper
     from dms_provider.hooks.alibaba_cloud import AlibabaCloudHook
     from dms_provider.operators.outputs import ScriptOutput
     from dms_provider.scripts.fill import ScriptType
     from dms_provider.variables.references import Text
 
-_KILL_SECONDS = 4.0
-"""Airflow gives a task 5 s between SIGTERM and SIGKILL."""
-_STOP_SECONDS = 20.0
 _GRACE = timedelta(seconds=60)
 """The trigger stops the script itself when time is over; Airflow would only end the wait."""
 
@@ -72,9 +69,7 @@ class ECSRemoteCommandOperator(ScriptFlowOperator):
     )
     template_fields: Sequence[str] = ("conn_id", "region", *reference_fields)
     _hook: AlibabaCloudHook | None = None
-    _sent: Sent | None = None
-    _stop: threading.Event | None = None
-    _assistants: Sequence[CloudAssistant] = ()
+    _stopper: ScriptStopper | None = None
     _killed = False
 
     def __init__(
@@ -123,23 +118,24 @@ class ECSRemoteCommandOperator(ScriptFlowOperator):
 
         begin = time.time()
         of = self._try(context)
-        self._stop = threading.Event()
-        self._assistants = []
+        stopper = self._make_stopper()
         hook = self._connection()
         text, secrets = self.script_text(context)
         hook.redactor.add(secrets.values())
         command = self._command(text, context)
         command.check()
         record = self._record(context)
-        starter = TryStarter(record, self._connect, self.log)
+        starter = TryStarter(record, stopper.connect, self.log)
         self._check_told_to_stop()
         starter.stop_earlier(of)
         self._check_told_to_stop()
-        self._sent = Sent(of.number, of.token, self.region, command.instances)
+        stopper.sent = Sent(of.number, of.token, self.region, command.instances)
         try:
-            sent = self._sent = starter.start(command, of, region=self.region, secrets=tuple(sorted(secrets)))
+            sent = stopper.sent = starter.start(
+                command, of, region=self.region, secrets=tuple(sorted(secrets))
+            )
         except Exception as error:
-            self._stop_if_started(error)
+            stopper.stop_if_started(error)
             raise
         self.log.info(
             "Invocation %s in %s on %s; limit %s s",
@@ -151,8 +147,8 @@ class ECSRemoteCommandOperator(ScriptFlowOperator):
         if self._killed:
             self._conclude(context, record, "it was told to stop")
         if self.deferrable:
-            self._wait_in_triggerer(sent, begin)
-        problem = wait(self._connect(self.region), sent, self._stop, self.poll_interval)
+            self._wait_in_triggerer(context, stopper, sent, begin)
+        problem = wait(stopper.connect(self.region), sent, stopper.told, self.poll_interval)
         self._conclude(context, record, "it was told to stop" if self._killed else problem)
 
     def resume(self, context: Context, event: Mapping[str, Any]) -> None:
@@ -162,14 +158,14 @@ class ECSRemoteCommandOperator(ScriptFlowOperator):
         :raises RemoteCommandFailed: it failed, or was stopped because its time was over
         :raises CloudAssistantError: the results could not be had
         """
-        record, _ = self._restore(context, event["invoke_id"])
+        record, _, _ = self._restore(context, event["invoke_id"])
         self._conclude(context, record, event["problem"])
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Go on after the wait; where Airflow itself ended it, stop the script first."""
         if next_method == TRIGGER_FAIL_REPR:
-            record, sent = self._restore(context)
-            if (problem := self._stop_script(_STOP_SECONDS)) is not None:
+            record, stopper, sent = self._restore(context)
+            if (problem := stopper.stop()) is not None:
                 self.log.error("Invocation %s may still run: %s", sent.invoke_id, problem)
             else:
                 record.note_end([sent])
@@ -206,54 +202,13 @@ class ECSRemoteCommandOperator(ScriptFlowOperator):
     def on_kill(self) -> None:
         """Stop the script on its instances. Airflow calls this when the task is to end."""
         self._killed = True
-        if self._stop is not None:
-            self._stop.set()
-        for assistant in self._assistants:
-            assistant.stopped.set()
-        if self._sent is None:
-            return
-        # In a thread: a signal can come while this one holds a lock that logging or a request needs.
-        stopping = threading.Thread(target=self._stop_what_was_sent, daemon=True)
-        stopping.start()
-        stopping.join(_KILL_SECONDS)
+        if self._stopper is not None:
+            self._stopper.tell()
 
-    def _stop_what_was_sent(self) -> None:
-        """Stop the script, also where the answer to its request is still on the way."""
-        self.log.info("Told to stop: stopping the script on %s", self.instances)
-        deadline = time.monotonic() + _KILL_SECONDS
-        while (problem := self._stop_script(max(0.0, deadline - time.monotonic()))) is not None:
-            if time.monotonic() > deadline:
-                self.log.error("The script may still run: %s", problem)
-                return
-            time.sleep(0.2)
-
-    def _stop_script(self, seconds: float) -> str | None:
-        """Stop the script of this try, and return why it may run nevertheless."""
-        from dms_provider.cloud_assistant.waiting import stop_and_wait
-
-        sent = self._sent
-        if sent is None:
-            return None
-        try:
-            assistant = self._connect(self.region)
-            assistant.retry_waits = ()
-            found = (sent.invoke_id,) if sent.invoke_id is not None else assistant.find(sent.token)
-            if found:
-                return stop_and_wait(assistant, found[0], sent.instances, seconds)
-        except Exception as error:
-            return f"{type(error).__name__}: {error}"
-        return "its invocation was not found"
-
-    def _stop_if_started(self, error: Exception) -> None:
-        """Stop the script where its request failed, and may have been taken nevertheless."""
-        if self._killed or not getattr(error, "may_pass", True):
-            return
-        if (problem := self._stop_script(_STOP_SECONDS)) is None:
-            self.log.warning("The script was stopped: ECS had taken the request that got no answer")
-        else:
-            self.log.error("Nobody knows whether the script runs: %s", problem)
-
-    def _wait_in_triggerer(self, sent: Sent, begin: float) -> NoReturn:
+    def _wait_in_triggerer(
+        self, context: Context, stopper: ScriptStopper, sent: Sent, begin: float
+    ) -> NoReturn:
+        from dms_provider.operators.leaving import stop_unless_deferred
         from dms_provider.triggers.ecs_remote_command import ECSRemoteCommandTrigger
 
         deadline: float | None = None
@@ -270,6 +225,7 @@ class ECSRemoteCommandOperator(ScriptFlowOperator):
             poll_interval=self.poll_interval,
             deadline=deadline,
         )
+        stop_unless_deferred(context, stopper.stop)
         self.defer(trigger=trigger, method_name="resume", timeout=timeout)
 
     def _conclude(self, context: Context, record: InvocationRecord, problem: str | None) -> None:
@@ -282,10 +238,11 @@ class ECSRemoteCommandOperator(ScriptFlowOperator):
         from dms_provider.cloud_assistant.results import all_ended, failure, output_lines
         from dms_provider.operators.outputs import OutputError
 
-        sent = self._sent
-        if sent is None or sent.invoke_id is None:
+        stopper = self._stopper
+        sent = stopper.sent if stopper is not None else None
+        if stopper is None or sent is None or sent.invoke_id is None:
             raise RemoteCommandFailed("it is not known which invocation this try has started; run it again")
-        still_runs = None if problem is None else self._stop_script(_STOP_SECONDS)
+        still_runs = None if problem is None else stopper.stop()
         results: Sequence[InstanceResult] = ()
         unknown: str | None = None
         try:
@@ -295,7 +252,7 @@ class ECSRemoteCommandOperator(ScriptFlowOperator):
                 raise
             unknown = str(error)
         if still_runs is None and unknown is None and not all_ended(results, len(sent.instances)):
-            still_runs = self._stop_script(_STOP_SECONDS) or "it did not end by itself"
+            still_runs = stopper.stop() or "it did not end by itself"
         if still_runs is None:
             record.note_end([sent])
         for line in output_lines(results):
@@ -323,7 +280,15 @@ class ECSRemoteCommandOperator(ScriptFlowOperator):
     def _redacted(self, text: str) -> str:
         return text if self._hook is None else self._hook.redactor.redact(text)
 
-    def _restore(self, context: Context, invoke_id: str | None = None) -> tuple[InvocationRecord, Sent]:
+    def _make_stopper(self) -> ScriptStopper:
+        from dms_provider.cloud_assistant.stopping import ScriptStopper
+
+        self._stopper = ScriptStopper(self._connect, self.log)
+        return self._stopper
+
+    def _restore(
+        self, context: Context, invoke_id: str | None = None
+    ) -> tuple[InvocationRecord, ScriptStopper, Sent]:
         """Find again, in a new process, what this try has sent.
 
         :param invoke_id: of its invocation, where the trigger told it
@@ -337,12 +302,13 @@ class ECSRemoteCommandOperator(ScriptFlowOperator):
         if sent is None:
             instances = self._instances(context)
             sent = Sent(of.number, of.token, self.region, instances, tuple(self.scope.secrets), invoke_id)
-        self._sent = sent
+        stopper = self._make_stopper()
+        stopper.sent = sent
         hook = self._connection()
         for name in sent.secrets:
             if name in self.scope.secrets:
                 hook.redactor.add([read_secret(name, self.scope.secrets[name]).text])
-        return record, sent
+        return record, stopper, sent
 
     def _record(self, context: Context) -> InvocationRecord:
         from dms_provider.cloud_assistant.record import InvocationRecord
@@ -373,10 +339,7 @@ class ECSRemoteCommandOperator(ScriptFlowOperator):
         return hook
 
     def _connect(self, region: str) -> CloudAssistant:
-        assistant = (self._hook or self._connection()).cloud_assistant(region)
-        if not self._killed:
-            self._assistants = [*self._assistants, assistant]
-        return assistant
+        return (self._hook or self._connection()).cloud_assistant(region)
 
     def _check_told_to_stop(self) -> None:
         if self._killed:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from airflow.plugins_manager import AirflowPlugin
 
+from dms_provider.operators import leaving
 from dms_provider.policies import listener
 from dms_provider.timetables.flow import FlowTimetable
 
 
 class DmsPlugin(AirflowPlugin):
-    """Registers the timetable of flows, and what decides about their runs when they start."""
+    """Registers the timetable of flows, what decides about their runs, and what a task does last."""
 
     name = "dms"
     timetables = [FlowTimetable]  # noqa: RUF012 - the base class declares it so
-    listeners = [listener]  # noqa: RUF012 - the base class declares it so
+    listeners = [listener, leaving]  # noqa: RUF012 - the base class declares it so

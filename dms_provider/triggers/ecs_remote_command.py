@@ -142,7 +142,9 @@ class ECSRemoteCommandTrigger(BaseTrigger):
 
     def _stop_and_tell(self) -> None:
         problem = self._stop(KILL_SECONDS)
-        if problem is not None:
+        if problem is None:
+            self.log.info("Invocation %s has ended", self.invoke_id)
+        else:
             self.log.error("Invocation %s may still run: %s", self.invoke_id, problem)
 
     def _connected(self) -> CloudAssistant:

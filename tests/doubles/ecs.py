@@ -52,12 +52,16 @@ class Fault:
 
 @dataclass
 class Invocation:
-    """One accepted RunCommand."""
+    """One accepted RunCommand.
+
+    :param questions: how often its results were asked for
+    """
 
     invoke_id: str
     parameters: dict[str, str]
     tags: list[tuple[str, str]]
     executions: list[Execution] = field(default_factory=list)
+    questions: int = 0
 
 
 class CloudAssistantServer:
@@ -204,6 +208,8 @@ class CloudAssistantServer:
     def _results(self, query: dict[str, str]) -> dict[str, Any]:
         invocation = self.invocations.get(query.get("InvokeId", ""))
         executions = invocation.executions if invocation else []
+        if invocation is not None:
+            invocation.questions += 1
         begin = int(query.get("NextToken") or 0)
         end = begin + int(query.get("MaxResults") or 10)
         return {

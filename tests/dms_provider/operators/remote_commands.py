@@ -61,11 +61,13 @@ class Flow:
     """One task instance with its tries.
 
     :param store: keeps what its tries have sent
+    :param states: what Airflow tells of its task instances
     """
 
     store: FileStore
     log: Log = field(default_factory=Log)
     pushed: dict[str, Any] = field(default_factory=dict)
+    states: dict[str, str | None] = field(default_factory=dict)
 
     @property
     def outputs(self) -> dict[str, Data]:
@@ -78,6 +80,7 @@ class Flow:
         context["ti"].try_number = number
         context["ti"].id = f"id-of-try-{number}"
         context["ti"].pushed = self.pushed
+        context["ti"].states = self.states
         context["task_state_store"] = self.store
         operator._cached_logger = self.log  # type: ignore[assignment]  # where Airflow keeps it
         operator.render_template_fields(context)  # type: ignore[arg-type]  # enough of one
@@ -105,7 +108,7 @@ class Flow:
         path, arguments = deferral.trigger.serialize()
         assert path == "dms_provider.triggers.ecs_remote_command.ECSRemoteCommandTrigger"
         event = asyncio.run(payload(ECSRemoteCommandTrigger(**json.loads(json.dumps(arguments)))))
-        operator._hook = operator._sent = None
+        operator._hook = operator._stopper = None
         operator.resume(self.context(operator, number), event)  # type: ignore[arg-type]  # enough of one
 
 

@@ -47,7 +47,9 @@ class TaskInstance:
             return found if len(found) > 1 else next(iter(found), None)
         return self.xcoms.get(task_ids, {}).get(key)
 
-    def get_task_states(self, *, dag_id: str, run_ids: list[str], task_ids: list[str]) -> dict[str, Any]:
+    def get_task_states(
+        self, *, dag_id: str, run_ids: list[str], task_ids: list[str], map_index: int | None = None
+    ) -> dict[str, Any]:
         return {run_ids[0]: {task_id: self.states[task_id] for task_id in task_ids if task_id in self.states}}
 
 

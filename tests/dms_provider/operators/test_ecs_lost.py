@@ -12,6 +12,7 @@ import pytest
 from airflow.sdk.exceptions import TaskDeferralError
 
 from dms_provider.cloud_assistant.client import CloudAssistantError
+from dms_provider.operators import leaving
 from dms_provider.operators.ecs_remote_command import RemoteCommandFailed
 from tests.dms_provider.databases import wait_until
 from tests.dms_provider.operators.remote_commands import FileStore, Flow, node
@@ -74,13 +75,15 @@ def test_a_script_that_tells_no_results_yet_is_stopped(cloud: CloudAssistantServ
     operator = node(script="sleep 600")
     flow.start(operator)
     wait_until(lambda: bool(cloud.instances.started), "the script to start")
-    assert operator._sent is not None
-    operator._sent = replace(operator._sent, invoke_id=None)
+    stopper = operator._stopper
+    assert stopper is not None
+    assert stopper.sent is not None
+    stopper.sent = replace(stopper.sent, invoke_id=None)
     (invocation,) = cloud.invocations.values()
     executions, invocation.executions = invocation.executions, []
-    assert operator._stop_script(0.5) == "nothing is known of it yet"
+    assert stopper.stop(0.5) == "nothing is known of it yet"
     invocation.executions = executions
-    assert operator._stop_script(60) is None
+    assert stopper.stop(60) is None
     assert cloud.is_idle
 
 
@@ -109,8 +112,60 @@ def test_a_wait_that_airflow_ended(cloud: CloudAssistantServer, flow: Flow) -> N
     operator = node(script="sleep 600")
     flow.start(operator)
     wait_until(lambda: bool(cloud.instances.started), "the script to start")
-    operator._hook = operator._sent = None
+    operator._hook = operator._stopper = None
     context: Any = flow.context(operator, 1)
     with pytest.raises(TaskDeferralError):
         operator.resume_execution("__fail__", {"error": "Trigger/execution timeout"}, context)
     assert cloud.is_idle
+
+
+@pytest.mark.parametrize("state", ["failed", "success", "queued", None])
+def test_a_script_whose_task_could_not_be_deferred(
+    cloud: CloudAssistantServer, flow: Flow, caplog: pytest.LogCaptureFixture, state: str | None
+) -> None:
+    assert flow.start(node(script="sleep 600")) is not None
+    wait_until(lambda: bool(cloud.instances.started), "the script to start")
+    flow.states["node"] = state
+    leaving.before_stopping(object())
+    assert cloud.is_idle
+    assert f"The task is {state or 'cleared'}, and not deferred: stopping what it began" in caplog.text
+    assert "may go on" not in caplog.text
+
+
+@pytest.mark.parametrize("state", ["deferred", "running"])
+def test_a_script_that_is_waited_for_goes_on(
+    cloud: CloudAssistantServer, flow: Flow, monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    monkeypatch.setattr(leaving, "TAKEN_UP_SECONDS", 0.0)
+    operator = node(script="sleep 600")
+    assert flow.start(operator) is not None
+    wait_until(lambda: bool(cloud.instances.started), "the script to start")
+    flow.states["node"] = state
+    leaving.before_stopping(object())
+    leaving.before_stopping(object())
+    assert cloud.counts["StopInvocation"] == 0
+    assert not cloud.is_idle
+
+
+def test_a_task_that_is_marked_before_a_triggerer_has_it(cloud: CloudAssistantServer, flow: Flow) -> None:
+    assert flow.start(node(script="sleep 600")) is not None
+    wait_until(lambda: bool(cloud.instances.started), "the script to start")
+    flow.states["node"] = "deferred"
+    leaves = threading.Thread(target=leaving.before_stopping, args=(object(),))
+    leaves.start()
+    flow.states["node"] = "failed"
+    leaves.join()
+    assert cloud.is_idle
+
+
+def test_nobody_tells_whether_the_task_was_deferred(
+    cloud: CloudAssistantServer, flow: Flow, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert flow.start(node(script="sleep 600")) is not None
+    monkeypatch.setattr(
+        "tests.dms_provider.operators.running.TaskInstance.get_task_states",
+        lambda *_, **__: (_ for _ in ()).throw(ConnectionError("no API server")),
+    )
+    leaving.before_stopping(object())
+    assert "It is not known whether somebody waits for what this task began" in caplog.text
+    assert cloud.counts["StopInvocation"] == 0
