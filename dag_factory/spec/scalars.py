@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BeforeValidator, PlainValidator, StringCons
 from dag_factory.diagnostics import closest
 from dag_factory.spec.model import Contradiction, refusal
 from dms_provider.hooks.oss_address import OSS_PATTERN
+from dms_provider.messages import shortened
 from dms_provider.variables.output_types import is_date, is_identifier, is_number
 
 RESERVED_PREFIX = "dms__"
@@ -66,8 +67,7 @@ def found_words(value: Any) -> str:
     if value is None:
         return "nothing"
     if isinstance(value, str):
-        shown = value if len(value) <= 40 else value[:37] + "..."
-        return "'" + shown.replace("\n", " ").strip() + "'"
+        return "'" + shortened(value).replace("\n", " ").strip() + "'"
     return {"dict": "a mapping", "list": "a list", "tuple": "a list"}.get(
         type(value).__name__, repr(value)[:40]
     )

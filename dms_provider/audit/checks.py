@@ -12,6 +12,7 @@ from decimal import Decimal, localcontext
 from fractions import Fraction
 from typing import Literal, cast
 
+from dms_provider.messages import shortened
 from dms_provider.variables.output_types import is_number
 from dms_provider.variables.references import Reference, UndefinedVariable, parse_references
 from dms_provider.variables.values import Value
@@ -27,7 +28,6 @@ _WITHIN = re.compile(r"\s*within\s+(\d+(?:\.\d+)?)\s*%\s+of\s+last\s+([1-9]\d{0,
 _NEARLY = re.compile(rf"\s*(=|=>|=<|<>)\s*({_OPERAND})\s*", re.ASCII)
 _MEANT = {"=": "==", "=>": ">=", "=<": "<=", "<>": "!="}
 _SHOWN_DIGITS = 12
-_SHOWN_CHARACTERS = 40
 
 
 class WrongCheck(ValueError):
@@ -228,8 +228,7 @@ def _compare(value: Decimal, operator: Operator, operand: Decimal) -> bool:
 
 
 def _quoted(text: str) -> str:
-    short = text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 3] + "..."
-    return "'" + short.replace("\n", " ").strip() + "'"
+    return "'" + shortened(text).replace("\n", " ").strip() + "'"
 
 
 def _operand(text: str) -> Operand:

@@ -15,10 +15,10 @@ from typing import Any
 
 from dms_provider.conditions.errors import ConditionError
 from dms_provider.conditions.syntax import Comparison, Membership, Number, Operand, QuotedText
+from dms_provider.messages import shortened
 from dms_provider.variables.values import AuthorText, Value
 
 _DECIMAL_NUMBER = re.compile(r"-?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
-_SHOWN_CHARACTERS = 40
 _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "==": operator.eq,
     "!=": operator.ne,
@@ -43,8 +43,7 @@ class _Known:
     secret: bool
 
     def __str__(self) -> str:
-        shown = self.text if len(self.text) <= _SHOWN_CHARACTERS else self.text[:_SHOWN_CHARACTERS] + "…"
-        value = "a secret" if self.secret else repr(shown)
+        value = "a secret" if self.secret else repr(shortened(self.text))
         if isinstance(self.operand, Number):
             return self.operand.text
         if isinstance(self.operand, QuotedText):

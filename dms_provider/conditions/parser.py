@@ -25,6 +25,7 @@ from dms_provider.conditions.syntax import (
     State,
     Variable,
 )
+from dms_provider.messages import shortened
 from dms_provider.variables.references import Reference, ReferenceSyntaxError, Segments, parse_references
 
 MAX_DEPTH = 50
@@ -180,8 +181,8 @@ class _Parser:
             return ConditionError(f"{what} the end", token.offset)
         if token.kind != "word":
             shown = f"${{{token.text}}}" if token.kind == "variable" else token.text
-            return ConditionError(f"{what} {shown if len(shown) <= 40 else shown[:40] + '…'}", token.offset)
-        word = token.text if len(token.text) <= 40 else token.text[:40] + "…"
+            return ConditionError(f"{what} {shortened(shown)}", token.offset)
+        word = shortened(token.text)
         if token.text in STATES | _WORD_OPERATORS:
             return ConditionError(f"{what} {word}", token.offset)
         import difflib  # only a mistake needs it

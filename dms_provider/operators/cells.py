@@ -11,6 +11,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
+from dms_provider import messages
 from dms_provider.variables.output_types import MAX_DIGITS, is_date, is_identifier, is_number
 from dms_provider.variables.values import OutputType
 
@@ -61,7 +62,7 @@ def shortened(text: str | None) -> str:
     """Return a value as messages and logs show it."""
     if text is None:
         return "NULL"
-    return repr(text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…")
+    return repr(messages.shortened(text, _SHOWN_CHARACTERS))
 
 
 def _text(cell: Any) -> str:

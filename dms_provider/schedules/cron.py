@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from dms_provider.messages import shortened
 from dms_provider.schedules import cron_fields as fields
 from dms_provider.schedules.errors import ScheduleError
 from dms_provider.schedules.recurrence import FIRST_YEAR, Days, MonthDay, Recurrence, WeekdayOfMonth
@@ -33,8 +34,7 @@ def parse_cron(text: str) -> Recurrence:
     try:
         recurrence = _parse(text)
     except ScheduleError as error:
-        shown = text if len(text) <= 60 else text[:57] + "..."
-        raise ScheduleError(f"cron `{shown}`: {error.message}", error.field) from None
+        raise ScheduleError(f"cron `{shortened(text, 60)}`: {error.message}", error.field) from None
     return recurrence
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from itertools import accumulate
 from typing import Literal
 
+from dms_provider.messages import shortened
 from dms_provider.scripts.places import misplaced
 from dms_provider.variables.output_types import is_identifier, is_number
 from dms_provider.variables.references import DataReference, Text
@@ -29,7 +30,6 @@ _POSIX_SHELL = re.compile(
 _MUST_BE_FIRST = re.compile(
     r"(?:\s|#[^\n]*(?:\n|\Z)|<\#.*?\#>)*(?:param[\s(]|using[ \t]|\[CmdletBinding)", re.DOTALL | re.IGNORECASE
 )
-_SHOWN_CHARACTERS = 40
 
 
 class RefusedScript(ValueError):
@@ -105,7 +105,7 @@ class _WithVariables:
         if not _POSIX_SHELL.match(script):
             raise RefusedScript(
                 f"{_list(used)} can be given to a script of a POSIX shell only, and line 1 says"
-                f" {_shortened(shebang.group().strip())}; let a shell script call that program with the data"
+                f" {shortened(shebang.group().strip())}; let a shell script call that program with the data"
             )
         behind = shebang.end()
         line_end = "" if shebang.group().endswith("\n") else "\n"
@@ -139,7 +139,7 @@ def _as_text(reference: DataReference, line: int) -> str:
     for element in reference.data.elements:
         if not fits(element or ""):
             raise RefusedScript(
-                f"line {line}: ${{{reference.name}}} is {_shortened(repr(element))}, which is no"
+                f"line {line}: ${{{reference.name}}} is {shortened(repr(element))}, which is no"
                 f" {reference.data.type}; only that may stand outside of double quotes"
             )
     return reference.data.text
@@ -152,7 +152,7 @@ def _plain(reference: DataReference, before: str) -> str:
         return text
     line = before.count("\n") + 1
     raise RefusedScript(
-        f"line {line}: ${{{reference.name}}} is {_shortened(repr(text))}; in a batch file data is made of"
+        f"line {line}: ${{{reference.name}}} is {shortened(repr(text))}; in a batch file data is made of"
         " A-Z a-z 0-9 _ . : / - and not empty; use a PowerShell script for other values"
     )
 
@@ -180,7 +180,3 @@ _SETTINGS: Mapping[str, Callable[[str, str], str]] = {
 
 def _list(names: list[str]) -> str:
     return ", ".join(f"${{{name}}}" for name in names)
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…"

@@ -9,10 +9,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from dms_provider.messages import shortened
 from dms_provider.variables.values import AuthorText, Data, Value
 
 _DOLLAR_BRACE = re.compile(r"\$(?:\$\{|\{(?:([A-Za-z0-9_.]+)\})?)")
-_SHOWN_CHARACTERS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +155,5 @@ def _no_reference(text: str, start: int) -> ReferenceSyntaxError:
         what = "${} names no variable"
     else:
         name = text[start + 2 : end]
-        shown = name if len(name) <= _SHOWN_CHARACTERS else name[:_SHOWN_CHARACTERS] + "…"
-        what = f"${{{shown}}} is no reference: names are made of A-Z a-z 0-9 _ ."
+        what = f"${{{shortened(name)}}} is no reference: names are made of A-Z a-z 0-9 _ ."
     return ReferenceSyntaxError(f"{what}; write $${{ where the characters ${{ are meant", start)

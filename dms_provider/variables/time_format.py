@@ -11,6 +11,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+from dms_provider.messages import shortened
 from dms_provider.variables.output_types import MAX_DIGITS, is_number
 from dms_provider.variables.pattern import PatternError, TimePattern
 
@@ -173,4 +174,4 @@ def _as_databases_read_it(found: re.Match[str]) -> str:
 def _shortened(text: str) -> str:
     if not text:
         return "empty"
-    return ascii(text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…")
+    return ascii(shortened(text, _SHOWN_CHARACTERS))
