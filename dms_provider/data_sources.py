@@ -8,10 +8,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 OWN_EXTRAS: Final = frozenset({"lock_free", "statement_timeout", "allowed_owners"})
 """Extras of a connection that nodes read by name, and that no driver sees."""
+
+
+def driver_extras(connection: Any) -> dict[str, Any]:
+    """Return the extras of an Airflow connection that its driver sees.
+
+    A form leaves null where nothing was entered.
+
+    :param connection: Airflow's
+    """
+    extras = connection.extra_dejson
+    return {key: value for key, value in extras.items() if value is not None and key not in OWN_EXTRAS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +50,11 @@ class DataSource:
     server_options: Mapping[str, bool] = field(default_factory=dict)
     lock_free: str | None = None
     form: str | None = None
+
+    @property
+    def to_install(self) -> str:
+        """The command that installs the driver, for messages."""
+        return f"pip install 'airflow-provider-dms[{self.extra}]'"
 
 
 _MYSQL: Final = "mysql:MYSQL"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow.providers.common.sql.hooks.sql import DbApiHook
 from airflow.sdk.exceptions import AirflowOptionalProviderFeatureException
 
-from dms_provider.data_sources import DATA_SOURCES, OWN_EXTRAS
+from dms_provider.data_sources import DATA_SOURCES, driver_extras
 
 if TYPE_CHECKING:
     from dmPython import Connection
@@ -37,9 +37,8 @@ class DMHook(DbApiHook):
         try:
             import dmPython
         except ImportError as error:
-            raise AirflowOptionalProviderFeatureException(
-                f"{error}; pip install 'airflow-provider-dms[{DATA_SOURCES['dm'].extra}]'"
-            ) from error
+            to_install = DATA_SOURCES[self.conn_type].to_install
+            raise AirflowOptionalProviderFeatureException(f"{error}; {to_install}") from error
         record = self.connection
         arguments: dict[str, Any] = {
             "user": record.login or "",
@@ -49,10 +48,7 @@ class DMHook(DbApiHook):
         }
         if record.schema:
             arguments["schema"] = record.schema
-        # A form leaves null where nothing was entered.
-        given = {key: value for key, value in record.extra_dejson.items() if value is not None}
-        extra = {key: value for key, value in given.items() if key not in OWN_EXTRAS}
-        return dmPython.connect(**{**arguments, **extra})
+        return dmPython.connect(**{**arguments, **driver_extras(record)})
 
     def set_autocommit(self, conn: Connection, autocommit: bool) -> None:
         """Tell the driver whether each statement is committed by itself."""

@@ -56,8 +56,8 @@ class MaxComputeHook(BaseHook):
             from odps import ODPS
         except ImportError as error:
             raise SourceError(
-                f"connection {self.maxcompute_conn_id}: the driver cannot be loaded ({error}); pip install"
-                f" 'airflow-provider-dms[{DATA_SOURCES['maxcompute'].extra}]'"
+                f"connection {self.maxcompute_conn_id}: the driver cannot be loaded ({error});"
+                f" {DATA_SOURCES[self.conn_type].to_install}"
             ) from None
         return ODPS(
             access_id=connection.login,

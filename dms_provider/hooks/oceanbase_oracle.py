@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow.providers.common.sql.hooks.sql import DbApiHook
 from airflow.sdk.exceptions import AirflowOptionalProviderFeatureException
 
-from dms_provider.data_sources import DATA_SOURCES, OWN_EXTRAS
+from dms_provider.data_sources import DATA_SOURCES, driver_extras
 
 if TYPE_CHECKING:
     from pyoceanbase.connections import Connection
@@ -40,9 +40,8 @@ class OceanBaseOracleHook(DbApiHook):
         try:
             import pyoceanbase
         except ImportError as error:
-            raise AirflowOptionalProviderFeatureException(
-                f"{error}; pip install 'airflow-provider-dms[{DATA_SOURCES['oceanbase_oracle'].extra}]'"
-            ) from error
+            to_install = DATA_SOURCES[self.conn_type].to_install
+            raise AirflowOptionalProviderFeatureException(f"{error}; {to_install}") from error
         record = self.connection
         arguments: dict[str, Any] = {
             "user": record.login or "",
@@ -53,10 +52,7 @@ class OceanBaseOracleHook(DbApiHook):
         }
         if record.schema:
             arguments["database"] = record.schema
-        # A form leaves null where nothing was entered.
-        given = {key: value for key, value in record.extra_dejson.items() if value is not None}
-        extra = {key: value for key, value in given.items() if key not in OWN_EXTRAS}
-        return pyoceanbase.connect(**{**arguments, **extra})
+        return pyoceanbase.connect(**{**arguments, **driver_extras(record)})
 
     def set_autocommit(self, conn: Connection, autocommit: bool) -> None:
         """Tell the server whether each statement is committed by itself."""

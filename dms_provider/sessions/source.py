@@ -15,7 +15,7 @@ from datetime import timedelta
 from importlib import import_module
 from typing import Any
 
-from dms_provider.data_sources import DATA_SOURCES, OWN_EXTRAS
+from dms_provider.data_sources import DATA_SOURCES, driver_extras
 from dms_provider.sessions.redaction import Redactor
 from dms_provider.sessions.server import Server, is_driver_error
 from dms_provider.sessions.table import server
@@ -68,7 +68,7 @@ class Source:
             reason = missing or error
         raise SourceError(
             f"connection {self.conn_id}: the driver for {self.conn_type} cannot be loaded ({reason});"
-            f" {_to_install(self.conn_type)}"
+            f" {DATA_SOURCES[self.conn_type].to_install}"
         )
 
 
@@ -155,11 +155,7 @@ def _hook(connection: Any) -> Any:
     data_source = DATA_SOURCES[connection.conn_type]
     module, _, name = data_source.hook.rpartition(".")
     plain = copy.copy(connection)
-    extra = {
-        key: value
-        for key, value in connection.extra_dejson.items()
-        if value is not None and key not in OWN_EXTRAS and key not in _CURSOR_EXTRAS
-    }
+    extra = {key: value for key, value in driver_extras(connection).items() if key not in _CURSOR_EXTRAS}
     plain.extra = json.dumps(extra) if extra else None
     try:
         hook_class = getattr(import_module(module), name)
@@ -167,15 +163,11 @@ def _hook(connection: Any) -> Any:
     except (ImportError, AirflowException) as error:
         raise SourceError(
             f"connection {connection.conn_id}: the hook for {connection.conn_type} cannot be loaded"
-            f" ({error}); {_to_install(connection.conn_type)}"
+            f" ({error}); {data_source.to_install}"
         ) from error
     # Some hooks ask Airflow for the connection again, in whatever thread they are used.
     hook.get_connection = lambda conn_id: plain
     return hook
-
-
-def _to_install(conn_type: str) -> str:
-    return f"pip install 'airflow-provider-dms[{DATA_SOURCES[conn_type].extra}]'"
 
 
 def _import_error(error: BaseException | None) -> ImportError | None:
