@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 import httpx
 from cryptography.fernet import Fernet
@@ -44,6 +45,9 @@ QUICK = {
 """Airflow's intervals, shortened: what takes minutes in production takes seconds here."""
 
 T = TypeVar("T")
+
+_migrated: WeakKeyDictionary[Server, str] = WeakKeyDictionary()
+"""Server -> name of a database in it that Airflow has migrated and nobody uses."""
 
 
 class AirflowError(AssertionError):
@@ -158,7 +162,6 @@ class AirflowInstance:
         for package in PACKAGES:
             shutil.copytree(REPOSITORY / package, self.home / "packages" / package, dirs_exist_ok=True)
         self._make_database()
-        self._migrate()
         for component in self._components:
             self._launch(component)
         self.wait_for(self._is_healthy, "the components to be healthy", timeout=START_TIMEOUT)
@@ -179,8 +182,19 @@ class AirflowInstance:
         shutil.rmtree(self.home, ignore_errors=True)
 
     def _make_database(self) -> None:
+        """Make the migrated database: a copy where an earlier instance has migrated one in this server."""
+        if self._server in _migrated:
+            self._create_database(self._database, _migrated[self._server])
+            return
+        self._create_database(self._database)
+        self._migrate()
+        template = f"{self._database}_migrated"
+        self._create_database(template, self._database)
+        _migrated[self._server] = template
+
+    def _create_database(self, name: str, template: str = "template1") -> None:
         with self._server.connect(dbname="postgres", autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{self._database}"')
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
 
     def _migrate(self) -> None:
         status, output = self.command("db", "migrate")
@@ -237,7 +251,7 @@ class AirflowInstance:
 
     def _is_healthy(self) -> bool:
         try:
-            health = httpx.get(f"{self.url}/api/v2/monitor/health", timeout=5).json()
+            health = httpx.get(f"{self.url}/api/v2/monitor/health", timeout=30).json()
         except (httpx.HTTPError, ValueError):
             return False
         parts = {"scheduler": "scheduler", "dag-processor": "dag_processor", "triggerer": "triggerer"}

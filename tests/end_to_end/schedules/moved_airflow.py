@@ -45,7 +45,7 @@ class MovedAirflow(AirflowInstance):
 
     def _make_database(self) -> None:
         """Make a database in which ``now()``, by which Airflow finds what is due, is the moved clock's."""
-        super()._make_database()
+        self._create_database(self.database)
         with self.server.connect(dbname=self.database, autocommit=True) as connection:
             connection.execute("CREATE TABLE moved_clock (ahead interval)")
             connection.execute("INSERT INTO moved_clock VALUES (%s)", (self.clock.ahead,))
@@ -54,6 +54,7 @@ class MovedAirflow(AirflowInstance):
                 "'SELECT pg_catalog.now() + ahead FROM public.moved_clock'"
             )
             connection.execute(f'ALTER DATABASE "{self.database}" SET search_path = public, pg_catalog')
+        self._migrate()
 
     def move_clock(self, to: datetime) -> None:
         """Put the clock forward. Nothing may be running then: it would seem to have lost its heartbeat."""
