@@ -23,7 +23,7 @@ class MySQLDriverServer(Server):
             "passwd": self.password,
             "db": self.database,
             "charset": "utf8mb4",
-            "connect_timeout": 5,
+            "connect_timeout": 30,
         }
         return MySQLdb.connect(**{**arguments, **options})
 

@@ -71,7 +71,7 @@ class PostgresServer(Server):
             "user": self.user,
             "password": self.password,
             "dbname": self.database,
-            "connect_timeout": 5,
+            "connect_timeout": 30,
         }
         return psycopg.connect(**{**arguments, **options})
 

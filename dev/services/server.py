@@ -41,7 +41,7 @@ class Server(abc.ABC):
 
     kind: ClassVar[str]
     conn_type: ClassVar[str]
-    start_timeout: ClassVar[float] = 60.0
+    start_timeout: ClassVar[float] = 180.0
 
     host = HOST
     user = "dms"

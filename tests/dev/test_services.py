@@ -118,7 +118,7 @@ def test_a_server_dies_with_a_killed_parent(kind: str) -> None:
 def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
     process = ServerProcess(["sh", "-c", "echo no room; exit 3"], log=tmp_path / "log")
     with pytest.raises(ServerProcessError, match=r"status 3\nno room"):
-        process.wait_until(lambda: False, timeout=10)
+        process.wait_until(lambda: False, timeout=60)
 
 
 def test_a_silent_server_is_given_up(tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_a_silent_server_is_given_up(tmp_path: Path) -> None:
 def test_stop_kills_the_whole_group(tmp_path: Path) -> None:
     log = tmp_path / "log"
     process = ServerProcess(["sh", "-c", "trap '' TERM; sleep 60 & echo $!; wait; wait"], log=log)
-    process.wait_until(lambda: log.read_text().strip() != "", timeout=10)
+    process.wait_until(lambda: log.read_text().strip() != "", timeout=60)
     child = int(log.read_text())
     process.stop(timeout=0.2)
     assert gone(child)

@@ -1,4 +1,7 @@
-"""Time grows with the length of a script and of a list, no faster: data decides how long a list is."""
+"""Time grows with the length of a script and of a list, no faster: data decides how long a list is.
+
+What is measured is CPU time: other work of the machine counts for nothing.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +19,9 @@ DIALECTS = ["mysql", "postgres", "sqlite"]
 @pytest.mark.parametrize("conn_type", DIALECTS)
 @pytest.mark.parametrize("comment", ["-" * 36, "-- " * 12, " -" * 36, "/*" * 18])
 def test_comments_behind_a_literal(conn_type: str, comment: str) -> None:
-    begin = time.monotonic()
+    begin = time.thread_time()
     list(dialect(conn_type).split((f"SELECT 'a' {comment} b\nFROM t",)))
-    assert time.monotonic() - begin < 2
+    assert time.thread_time() - begin < 2
 
 
 @pytest.mark.parametrize("conn_type", DIALECTS)
@@ -34,7 +37,7 @@ def test_comments_behind_a_literal(conn_type: str, comment: str) -> None:
 )
 def test_long_lists(conn_type: str, before: str, combiner: str, behind: str) -> None:
     elements = tuple(str(number) for number in range(6000))
-    begin = time.monotonic()
+    begin = time.thread_time()
     sql = substitute((before, DataReference("x", Data(elements, combiner)), behind), dialect(conn_type))
-    assert time.monotonic() - begin < 10
+    assert time.thread_time() - begin < 10
     assert all(element in sql for element in elements[:100])

@@ -100,6 +100,6 @@ def test_a_signal_may_come_while_the_log_is_written() -> None:
     with lock:
         handler = threading.Thread(target=operator.on_kill, daemon=True)
         handler.start()
-        handler.join(2)
+        handler.join(60)
         assert not handler.is_alive()
     assert stopped == [True]

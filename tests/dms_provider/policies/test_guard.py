@@ -296,7 +296,7 @@ def test_no_thread_stays_behind(supervisor: Supervisor) -> None:
     run_node(node_r(STOP), supervisor)
     for thread in threading.enumerate():
         if thread.name == "failure-watch":
-            thread.join(5)
+            thread.join(60)
             assert not thread.is_alive()
 
 
