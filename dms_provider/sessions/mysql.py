@@ -64,6 +64,10 @@ class MySQLServer(Server):
     def abandon(self, hook: Any, connection: Any, session_id: Any, cursor: Any) -> None:
         # Closing alone would read what is left; after the kill only what is under way is left.
         self.cancel(hook, connection, session_id)
+        if type(connection).__module__.startswith("mysql.connector."):
+            # It reads no faster than the server writes, which notices the kill only when it can write again.
+            connection.shutdown()
+            return
         try:
             cursor.close()
         except Exception as error:
@@ -83,7 +87,12 @@ def _one_statement_at_a_time(connection: Any) -> tuple[str, ...]:
     if not _is_mysqlclient(connection):
         from mysql.connector.constants import ClientFlag
 
-        connection.set_client_flags([-ClientFlag.MULTI_STATEMENTS])
+        flags = [-ClientFlag.MULTI_STATEMENTS]
+        if hasattr(type(connection), "client_flags"):
+            connection.client_flags = flags
+        else:
+            # Before this became a property.
+            connection.set_client_flags(flags)
         connection.reconnect()
         return ()
     try:

@@ -153,6 +153,30 @@ def test_rows_that_nobody_wants_stay_on_the_server(database: Database, session: 
         assert again.first_row("SELECT 1") == (1,)
 
 
+@pytest.mark.parametrize("database", ["mysql"], indirect=True)
+def test_the_other_driver_of_mysql_reads_no_rows_that_nobody_wants(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_SOURCE", database.uri_with("client=mysql-connector-python"))
+    codes: list[int] = []
+    with Session(database.source()) as session, session.query(database.endless) as query:
+        assert len(query.fetch(1)) == 1
+        read = session._connection.get_rows
+
+        def get_rows(*arguments: Any, **options: Any) -> Any:
+            try:
+                return read(*arguments, **options)
+            except Exception as error:
+                codes.append(getattr(error, "errno", 0))
+                raise
+
+        session._connection.get_rows = get_rows
+    session._thread.join()
+    # To hear of the interruption, it would have to read all that was under way.
+    assert 1317 not in codes
+    database.wait_for_silence()
+
+
 def test_an_interrupted_user_leaves_nothing_running(database: Database, session: Session) -> None:
     class TimedOut(BaseException):
         """Like Airflow's own, no Exception."""
