@@ -56,11 +56,13 @@ settings.load_profile(os.environ.get("DMS_TEST_EXAMPLES", "same"))
 END_TO_END = "tests/end_to_end/"
 BEHAVIOUR = "tests/end_to_end/behaviour/"
 SCHEDULES = "tests/end_to_end/schedules/"
-SHARE_AN_AIRFLOW = (BEHAVIOUR, SCHEDULES, END_TO_END)
+MODEL = "tests/end_to_end/model/"
+SHARE_AN_AIRFLOW = (BEHAVIOUR, SCHEDULES, MODEL, END_TO_END)
 # With several test processes the longest files must not come last.
 LONGEST_FIRST = (
     BEHAVIOUR,
     SCHEDULES,
+    MODEL,
     END_TO_END,
     "tests/dms_provider/operators/test_kill.py",
     "tests/docs/test_python_dags.py",

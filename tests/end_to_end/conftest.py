@@ -37,7 +37,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
     return Repository(tmp_path_factory.mktemp("git") / "repository")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def airflow(postgres_server: Server, warehouse: Path, repository: Repository) -> Iterator[AirflowInstance]:
     """An Airflow with flow bundles in front of its DAGs folder and a repository; connection ``warehouse``."""
     git = {
@@ -62,7 +62,7 @@ def databases(postgres_server: Server, mariadb_server: Server) -> dict[str, Data
     return {kind: Database(kind, kind, server, server.airflow_uri) for kind, server in servers.items()}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def waiting_airflow(postgres_server: Server, databases: dict[str, Database]) -> Iterator[AirflowInstance]:
     """An Airflow with a triggerer and a flow bundle; connections ``postgres`` and ``mariadb``."""
     bundle = {"name": "flows", "classpath": "dag_factory.FlowBundle", "kwargs": {"refresh_interval": 1}}

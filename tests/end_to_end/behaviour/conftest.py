@@ -16,7 +16,7 @@ from tests.end_to_end.behaviour.run import run_scenarios
 from tests.end_to_end.behaviour.scenario import Seen
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def behaviour_airflow(postgres_server: Server) -> Iterator[ScenarioAirflow]:
     """An Airflow for scenarios; with two schedulers, since what decides must hold between them."""
     with behaviour_instance(postgres_server) as airflow:
@@ -24,7 +24,7 @@ def behaviour_airflow(postgres_server: Server) -> Iterator[ScenarioAirflow]:
         yield airflow
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def seen_of_policies(behaviour_airflow: ScenarioAirflow, pytestconfig: pytest.Config) -> dict[str, Seen]:
     """What was seen of each scenario of the policies, by its name."""
     cache = getattr(pytestconfig, "cache", None)
