@@ -26,6 +26,8 @@ from tests.dms_provider.operators.running import Log
 
 SQLITE = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 SERVERS = pytest.mark.parametrize("database", ["postgres", "mariadb", "mysql"], indirect=True)
+LIMITS = (3, 20, 80)
+"""Seconds that a wait may take: more where a busy machine did not even begin the look in time."""
 
 
 def trigger(
@@ -236,13 +238,17 @@ def test_a_look_that_is_going_when_time_is_over_is_stopped_on_the_server(databas
     make_table(database)
     insert(database)
 
-    async def wait() -> None:
-        found = trigger(where=f"({database.slow}) > 0", seconds=None)
-        found.deadline = time.time() + 20
-        async with looking(database, found) as task:
-            assert (await task)["problem"].startswith("a row did not come in time")
+    async def was_going(limit: float) -> bool:
+        task = asyncio.create_task(payload(trigger(where=f"({database.slow}) > 0", seconds=limit)))
+        seen = False
+        while not task.done():
+            seen = seen or await asyncio.to_thread(database.runs_a_query)
+            await asyncio.sleep(0.05)
+        assert (await task)["problem"].startswith("a row did not come in time")
+        await asyncio.to_thread(database.wait_for_silence)
+        return seen
 
-    asyncio.run(wait())
+    assert any(asyncio.run(was_going(limit)) for limit in LIMITS), "no look began in time"
 
 
 def test_other_triggers_go_on_while_a_database_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -264,7 +270,7 @@ def test_other_triggers_go_on_while_a_database_is_silent(monkeypatch: pytest.Mon
         for _ in range(20):
             begin = time.monotonic()
             await asyncio.sleep(0.01)
-            assert time.monotonic() - begin < 5
+            assert time.monotonic() - begin < 30
         released.set()
         return await asyncio.gather(*waiting)
 
