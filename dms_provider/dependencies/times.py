@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
@@ -21,6 +21,10 @@ MOST_OF_ANY = 1_000
 _DAY = timedelta(days=1)
 _MARGIN = timedelta(hours=27)
 """What two zones and a clock change can make between the same times on two wall clocks."""
+_CLOCK_CHANGE = timedelta(hours=3)
+"""What a clock change can make between the same times on two wall clocks."""
+_NEAR = timedelta(days=2)
+"""So near must a clock change be to matter."""
 _MOMENT = datetime.resolution
 
 
@@ -117,7 +121,10 @@ def latest_slot(schedule: Schedule, span: Span, timezone: str) -> datetime | Non
 
 def _newest_slots(schedule: Schedule, span: Span, timezone: str) -> Iterator[datetime]:
     """Walk the slots of a schedule that lie in a span, the last one first."""
-    slot = schedule.latest_slot((span.last + _DAY + _MARGIN).replace(tzinfo=ZoneInfo(timezone)))
+    last = on_clock_of(span.last, timezone, schedule.timezone)
+    # no farther ahead than a clock change can make: each slot between is walked over
+    last += clock_margin(last, (schedule.zone, ZoneInfo(timezone)))
+    slot = schedule.latest_slot((last + _DAY).replace(tzinfo=schedule.zone))
     while slot is not None:
         wall = _business_time(slot, schedule)
         shown = on_clock_of(wall, schedule.timezone, timezone)
@@ -126,6 +133,18 @@ def _newest_slots(schedule: Schedule, span: Span, timezone: str) -> Iterator[dat
         if span.first is not None and shown < span.first - _MARGIN:
             return
         slot = schedule.latest_slot(slot.astimezone(ZoneInfo("UTC")) - _MOMENT)
+
+
+def clock_margin(moment: datetime, zones: Iterable[ZoneInfo]) -> timedelta:
+    """Return how far from a time on a wall clock may lie what is shown as that time on another.
+
+    :param moment: naive
+    """
+    for zone in zones:
+        near = ((moment + days).replace(tzinfo=zone).utcoffset() for days in (-_NEAR, _DAY, _NEAR))
+        if len(set(near)) > 1:
+            return _CLOCK_CHANGE
+    return timedelta()
 
 
 def _business_time(slot: datetime, schedule: Schedule) -> datetime:

@@ -7,8 +7,8 @@ need can use of it, and by a number.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Collection, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -20,7 +20,7 @@ from sqlalchemy import and_, exists, func, not_, or_, select
 
 from dms_provider.dependencies.dependency import BY_HAND, Dependency
 from dms_provider.dependencies.runs import NotedRun, NotedRuns, on_clock_of
-from dms_provider.dependencies.times import MOST_OF_ANY, MOST_TIMES, latest_slot
+from dms_provider.dependencies.times import MOST_OF_ANY, MOST_TIMES, clock_margin, latest_slot
 from dms_provider.variables.run_conf import read_run_conf
 from dms_provider.variables.run_times import RunTimes, run_times
 
@@ -34,10 +34,6 @@ _SUCCEEDED_OF_ANY = 10
 _COUNT_THOUGH_BY_HAND = ("dry_run", "time_range")
 _OF_A_PART = ("node", "from_node")
 _DAY = timedelta(days=1)
-_MARGIN = timedelta(hours=3)
-"""What a clock change can make between the same times on two wall clocks."""
-_NEAR = timedelta(days=2)
-"""So near must a clock change be to matter."""
 _SECOND = timedelta(seconds=1)
 
 
@@ -120,12 +116,12 @@ def _within_window(dependency: Dependency, noted: NotedRuns) -> list[Any]:
     zone = ZoneInfo(noted.timezone)
     zones = (zone, ZoneInfo(dependency.timezone))
     end = on_clock_of(span.last, dependency.timezone, noted.timezone)
-    end += _margin(end, zones)
+    end += clock_margin(end, zones)
     begin = None if span.first is None else on_clock_of(span.first, dependency.timezone, noted.timezone)
     if dependency.is_of_one_time and noted.schedule is not None and noted.is_scheduled:
         begin = latest_slot(noted.schedule, span, dependency.timezone) or begin
     if begin is not None:
-        begin -= _margin(begin, zones)
+        begin -= clock_margin(begin, zones)
     by_slot = [DagRun.run_after <= (end + _DAY).replace(tzinfo=zone)]
     if begin is not None:
         by_slot.append(DagRun.run_after >= (begin + _DAY).replace(tzinfo=zone))
@@ -138,15 +134,6 @@ def _within_window(dependency: Dependency, noted: NotedRuns) -> list[Any]:
     # most runs are scheduled ones, and their conf need not be looked into
     is_scheduled = DagRun.run_type == DagRunType.SCHEDULED
     return [or_(and_(is_scheduled, *by_slot), and_(not_(is_scheduled), *said))]
-
-
-def _margin(moment: datetime, zones: Iterable[ZoneInfo]) -> timedelta:
-    """Return how far from a time on a wall clock may lie what is shown as that time on another."""
-    for zone in zones:
-        near = ((moment + days).replace(tzinfo=zone).utcoffset() for days in (-_NEAR, _DAY, _NEAR))
-        if len(set(near)) > 1:
-            return _MARGIN
-    return timedelta()
 
 
 def _is_regular(noted: NotedRuns) -> Any:
