@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from dms_provider.audit.checks import shown
-from dms_provider.audit.findings import Finding, Sample
+from dms_provider.audit.findings import Finding, Sample, Verdict
 from dms_provider.audit.plot import plot
 from dms_provider.audit.report import Report
 
 _TIME = "%Y-%m-%d %H:%M:%S"
-_WORDS = {"passed": "passed", "warning": "warning", "failed": "failed"}
+_WORDS: Mapping[Verdict, str] = {"passed": "passed", "warning": "warning", "failed": "failed"}
 _TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 """Characters that make others appear in another order than they stand."""
 _UNBROKEN_CHARACTERS = 24
