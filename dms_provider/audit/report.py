@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from dms_provider.audit.checks import exact
-from dms_provider.audit.findings import Finding, Sample
+from dms_provider.audit.findings import Finding, Sample, Verdict
 
 FORMAT = 1
 """Grows when a program that reads reports would have to change."""
@@ -47,10 +47,11 @@ class Report:
     findings: Sequence[Finding]
 
     @property
-    def verdict(self) -> str:
+    def verdict(self) -> Verdict:
         """The worst verdict of a rule."""
         verdicts = {finding.verdict for finding in self.findings}
-        return next((verdict for verdict in ("failed", "warning") if verdict in verdicts), "passed")
+        worst: tuple[Verdict, ...] = ("failed", "warning")
+        return next((verdict for verdict in worst if verdict in verdicts), "passed")
 
     def redacted(self, redact: Callable[[str], str]) -> Report:
         """Return the report without secrets in its texts.
