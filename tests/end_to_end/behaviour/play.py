@@ -24,7 +24,7 @@ from tests.end_to_end.behaviour.scenario import (
 
 _SETTLED = 2.5
 """Seconds for which all runs must be at their ends."""
-_STOPPED = 20.0
+_STOPPED = 60.0
 """Seconds after the end of its run in which a node must have left the database server and the triggerer."""
 
 
