@@ -34,6 +34,7 @@ NEED_AIRFLOW = (
     "dms_provider.plugins",
     "dms_provider.policies.guard",
     "dms_provider.policies.listener",
+    "dms_provider.policies.noted_runs",
     "dms_provider.policies.noting",
     "dms_provider.policies.run_changes",
     "dms_provider.policies.run_end",
@@ -74,7 +75,7 @@ RUN_ON_WORKERS = tuple(
         "variables",
     )
 )
-FOR_WORKERS = ("airflow.sdk", "airflow.providers", "airflow.triggers.base")
+FOR_WORKERS = ("airflow.sdk", "airflow.providers", "airflow.triggers.base", "airflow.listeners")
 
 PRIVATE = {
     # Airflow's own search for DAG files is under no public name that is not deprecated.
