@@ -78,7 +78,8 @@ class AuditRule:
             return f"sql: {self.sql.strip()}"
         of = f" of {self.column}" if self.column else ""
         given = f": {self.pattern}" if self.pattern else f": {', '.join(self.values)}" if self.values else ""
-        return f"{self.metric}{of}{given}"
+        unit = " in seconds" if self.metric == "freshness" else ""
+        return f"{self.metric}{of}{unit}{given}"
 
     def parsed_check(self) -> Check:
         """Return what the check means.

@@ -72,10 +72,11 @@ class AuditRun:
             for count, scan in enumerate(plan.scans, 1):
                 sql, parameters = bind(scan.text, self.dialect, mode, source.server.placeholder)
                 log.info(
-                    "Scan %d of %d, for %d rules%s: %s",
+                    "Scan %d of %d, for %d rule%s%s: %s",
                     count,
                     len(plan.scans),
                     scan.rules,
+                    "" if scan.rules == 1 else "s",
                     ", of columns whose distinct values are counted" if scan.parts[0].apart else "",
                     source.redactor.redact(sql),
                 )

@@ -163,17 +163,25 @@ def test_nothing_is_added_where_there_is_no_data() -> None:
     assert sent("#!/usr/bin/python3\nprint(${n})", n=Data(("5",), type="number")).endswith("print(5)")
 
 
-@pytest.mark.parametrize("first", ["#!/bin/sh", "#!/bin/bash -eu", "#! /usr/bin/env bash", "#!/usr/bin/zsh"])
+@pytest.mark.parametrize("first", ["#!/bin/sh", "#!/bin/bash -eu", "#! /usr/bin/env bash", "#!/bin/dash"])
 def test_the_first_line_stays_the_first(first: str, tmp_path: Path) -> None:
     assert sent(f'{first}\necho "${{x}}"', x="a").startswith(f"{first}\ndms_data_1='a'\n")
     assert sent(f'{first}\necho "${{x}}"', x="a").count("\n") == 2
 
 
 @pytest.mark.parametrize(
-    "first", ["#!/usr/bin/python3", "#!/usr/bin/env node", "#!/bin/tcsh", "#!/usr/bin/fish"]
+    "first",
+    [
+        "#!/usr/bin/python3",
+        "#!/usr/bin/env node",
+        "#!/bin/tcsh",
+        "#!/usr/bin/fish",
+        "#!/bin/ksh",
+        "#!/bin/zsh",
+    ],
 )
 def test_another_program_gets_no_data(first: str) -> None:
-    with pytest.raises(RefusedScript, match="POSIX shell only, and line 1 says #!/"):
+    with pytest.raises(RefusedScript, match="sh, bash, dash or ash only, and line 1 says #!/"):
         sent(f'{first}\necho "${{x}}"', x="a")
 
 
