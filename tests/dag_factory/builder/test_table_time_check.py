@@ -98,7 +98,7 @@ def test_the_preview_shows_the_query(spec: Path, capsys: pytest.CaptureFixture[s
 @pytest.mark.parametrize(
     ("dialect", "begin", "end"),
     [
-        ("mysql", "SELECT 1 FROM `flights`", "ORDER BY `loaded_at` DESC LIMIT 1"),
+        ("mysql", "SELECT `loaded_at` FROM `flights`", "ORDER BY `loaded_at` DESC LIMIT 1"),
         ("mssql", "SELECT TOP 1 1 FROM [flights]", "ORDER BY [loaded_at] DESC"),
         ("oracle", 'SELECT 1 FROM "flights"', "AND ROWNUM = 1"),
         ("ibmdb2", 'SELECT 1 FROM "flights"', 'ORDER BY "loaded_at" DESC FETCH FIRST 1 ROWS ONLY'),
