@@ -138,13 +138,18 @@ class Metadata:
 
 @pytest.fixture
 def metadata(airflow_database: object) -> Iterator[Metadata]:
-    """A metadata database with the flow ``daily``."""
+    """A metadata database with the flow ``daily``, and nothing of other tests."""
+    _empty()
     with create_session() as session:
         if session.get(DagBundleModel, BUNDLE) is None:
             session.add(DagBundleModel(name=BUNDLE))
     metadata = Metadata()
     metadata.add_flow()
     yield metadata
+    _empty()
+
+
+def _empty() -> None:
     with create_session() as session:
         for model in (DagRun, Variable, ParseImportError, DagModel):
             session.execute(delete(model))
