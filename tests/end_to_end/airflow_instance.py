@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
-from weakref import WeakKeyDictionary
 
 import httpx
 from cryptography.fernet import Fernet
@@ -22,6 +21,7 @@ from cryptography.fernet import Fernet
 from dev.services import Server
 from dev.services.process import ServerProcess
 from dev.services.server import HOST, free_port
+from tests.end_to_end.migrated_database import make_migrated_database
 
 REPOSITORY = Path(__file__).parents[2]
 PACKAGES = ("dag_factory", "dms_provider")
@@ -45,9 +45,6 @@ QUICK = {
 """Airflow's intervals, shortened: what takes minutes in production takes seconds here."""
 
 T = TypeVar("T")
-
-_migrated: WeakKeyDictionary[Server, str] = WeakKeyDictionary()
-"""Server -> name of a database in it that Airflow has migrated and nobody uses."""
 
 
 class AirflowError(AssertionError):
@@ -161,7 +158,7 @@ class AirflowInstance:
         # its processes import when they need something: an edit meanwhile would give them parts of two states
         for package in PACKAGES:
             shutil.copytree(REPOSITORY / package, self.home / "packages" / package, dirs_exist_ok=True)
-        self._make_database()
+        make_migrated_database(self._server, self._database, self._migrate)
         for component in self._components:
             self._launch(component)
         self.wait_for(self._is_healthy, "the components to be healthy", timeout=START_TIMEOUT)
@@ -180,21 +177,6 @@ class AirflowInstance:
                 connection.execute(f'DROP DATABASE IF EXISTS "{self._database}" WITH (FORCE)')
         self._processes.clear()
         shutil.rmtree(self.home, ignore_errors=True)
-
-    def _make_database(self) -> None:
-        """Make the migrated database: a copy where an earlier instance has migrated one in this server."""
-        if self._server in _migrated:
-            self._create_database(self._database, _migrated[self._server])
-            return
-        self._create_database(self._database)
-        self._migrate()
-        template = f"{self._database}_migrated"
-        self._create_database(template, self._database)
-        _migrated[self._server] = template
-
-    def _create_database(self, name: str, template: str = "template1") -> None:
-        with self._server.connect(dbname="postgres", autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
 
     def _migrate(self) -> None:
         status, output = self.command("db", "migrate")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -19,6 +20,7 @@ from dms_provider.triggers.ecs_remote_command import ECSRemoteCommandTrigger
 from dms_provider.variables.scope import OUTPUTS_XCOM_KEY
 from dms_provider.variables.values import Data
 from tests.dms_provider.operators.running import Log, context_of
+from tests.doubles.ecs import CloudAssistantServer
 
 
 class FileStore:
@@ -117,3 +119,17 @@ async def payload(trigger: ECSRemoteCommandTrigger) -> Any:
     async for event in trigger.run():
         return event.payload
     pytest.fail("the trigger ended without an event")
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[CloudAssistantServer]:
+    """The ECS API, which connection ``ali`` leads to."""
+    with CloudAssistantServer() as server:
+        monkeypatch.setenv("AIRFLOW_CONN_ALI", server.connection)
+        yield server
+
+
+@pytest.fixture
+def flow(tmp_path: Path) -> Flow:
+    """A flow of one node, in which nothing has run yet."""
+    return Flow(FileStore(tmp_path / "store.json"))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,25 +10,13 @@ import pytest
 from dms_provider.cloud_assistant.record import STORE_KEY
 from dms_provider.cloud_assistant.starting import LATE_SECONDS, EarlierScriptRuns
 from tests.dms_provider.databases import wait_until
-from tests.dms_provider.operators.remote_commands import FileStore, Flow, node
+from tests.dms_provider.operators.remote_commands import Flow, node
 from tests.doubles.ecs import CloudAssistantServer, Refusal
 
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dms_provider.triggers.ecs_remote_command.settling_seconds", lambda: 0.0)
-
-
-@pytest.fixture
-def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[CloudAssistantServer]:
-    with CloudAssistantServer() as server:
-        monkeypatch.setenv("AIRFLOW_CONN_ALI", server.connection)
-        yield server
-
-
-@pytest.fixture
-def flow(tmp_path: Path) -> Flow:
-    return Flow(FileStore(tmp_path / "store.json"))
 
 
 def leave_forgotten(cloud: CloudAssistantServer, flow: Flow, runs_until: float | None) -> None:

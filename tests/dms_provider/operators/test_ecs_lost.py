@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +13,7 @@ from dms_provider.cloud_assistant.client import CloudAssistantError
 from dms_provider.operators import leaving
 from dms_provider.operators.ecs_remote_command import RemoteCommandFailed
 from tests.dms_provider.databases import wait_until
-from tests.dms_provider.operators.remote_commands import FileStore, Flow, node
+from tests.dms_provider.operators.remote_commands import Flow, node
 from tests.doubles.ecs import CloudAssistantServer
 
 
@@ -23,18 +21,6 @@ from tests.doubles.ecs import CloudAssistantServer
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dms_provider.cloud_assistant.client.RETRY_WAITS", (0.01,) * 6)
     monkeypatch.setattr("dms_provider.triggers.ecs_remote_command.settling_seconds", lambda: 0.0)
-
-
-@pytest.fixture
-def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[CloudAssistantServer]:
-    with CloudAssistantServer() as server:
-        monkeypatch.setenv("AIRFLOW_CONN_ALI", server.connection)
-        yield server
-
-
-@pytest.fixture
-def flow(tmp_path: Path) -> Flow:
-    return Flow(FileStore(tmp_path / "store.json"))
 
 
 def test_trouble_that_lasts_is_a_failure_and_leaves_no_script(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import threading
 import time
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from dms_provider.sessions.source import SourceError
 from dms_provider.variables.scope import FlowScope
 from dms_provider.variables.values import Data
 from tests.dms_provider.databases import wait_until
-from tests.dms_provider.operators.remote_commands import FileStore, Flow, node
+from tests.dms_provider.operators.remote_commands import Flow, node
 from tests.doubles.ecs import CloudAssistantServer, wait_for
 
 SECRET = "zq9wordpass"
@@ -34,18 +33,6 @@ SECRET = "zq9wordpass"
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dms_provider.cloud_assistant.client.RETRY_WAITS", (0.01,) * 6)
     monkeypatch.setattr("dms_provider.triggers.ecs_remote_command.settling_seconds", lambda: 0.0)
-
-
-@pytest.fixture
-def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[CloudAssistantServer]:
-    with CloudAssistantServer() as server:
-        monkeypatch.setenv("AIRFLOW_CONN_ALI", server.connection)
-        yield server
-
-
-@pytest.fixture
-def flow(tmp_path: Path) -> Flow:
-    return Flow(FileStore(tmp_path / "store.json"))
 
 
 def last_request(cloud: CloudAssistantServer) -> dict[str, str]:
