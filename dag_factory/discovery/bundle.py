@@ -14,6 +14,7 @@ from typing import Any
 
 from airflow.dag_processing.bundles.base import BaseDagBundle, BundleVersion, get_bundle_tracking_file
 from airflow.sdk import get_parsing_context
+from airflow.sdk.configuration import conf
 
 from dag_factory.discovery.files import write_if_changed
 from dag_factory.discovery.layout import Layout
@@ -64,6 +65,8 @@ class FlowBundle(BaseDagBundle):
             refresh_interval = self._specs.refresh_interval if self.supports_versioning else LOOK_INTERVAL
         super().__init__(refresh_interval=refresh_interval, **kwargs)
         self._fetched_at: float | None = None
+        # Airflow drops what it parses soon after an earlier change, or began to parse before the change
+        self._parsed_again: dict[Path, float] = {}
 
     @property
     def path(self) -> Path:
@@ -145,7 +148,11 @@ class FlowBundle(BaseDagBundle):
         layout.prepare(self._specs.path, version=self.version)
         before = Survey.from_json(layout.state.read_bytes()) if layout.state.is_file() else Survey()
         now = survey(self._specs.path, before, read_failures(layout.failures))
-        layout.write(now.flows, now.stubs, now.changed)
+        due = {file for file, at in self._parsed_again.items() if time.monotonic() >= at}
+        changed = layout.write(now.flows, now.stubs, now.changed, due)
+        for file in due:
+            del self._parsed_again[file]
+        self._parsed_again |= dict.fromkeys(changed, time.monotonic() + _parses_count_after())
         write_if_changed(layout.state, now.to_json())
         self._drop_unused_layouts()
 
@@ -157,3 +164,8 @@ class FlowBundle(BaseDagBundle):
                 continue
             if not get_bundle_tracking_file(self.name, version).exists():
                 shutil.rmtree(layout.folder, ignore_errors=True)
+
+
+def _parses_count_after() -> int:
+    """Return the seconds in which Airflow writes a DAG to its database no more than once."""
+    return conf.getint("core", "min_serialized_dag_update_interval", fallback=30)

@@ -126,30 +126,45 @@ class Layout:
         with contextlib.suppress(OSError):  # another user's task; the next start searches again
             write_if_changed(self._hints / f"id-{dag_id}", os.fsencode(spec))
 
-    def write(self, flows: Mapping[str, str], stubs: Mapping[str, bytes], changed: Iterable[str]) -> None:
+    def write(
+        self,
+        flows: Mapping[str, str],
+        stubs: Mapping[str, bytes],
+        changed: Iterable[str],
+        once_more: Iterable[Path] = (),
+    ) -> set[Path]:
         """Bring the files up to date. Files that are right are not written.
 
         :param flows: DAG id -> path of its spec below the folder of specs
         :param stubs: path of a bad spec -> source of its stub
         :param changed: DAG ids whose specs have changed: their loaders are to be parsed soon
+        :param once_more: files to be parsed soon as well
+        :return: files that changed and that Airflow may have parsed before
         """
         specs: dict[str, dict[str, str]] = {}
         for dag_id in sorted(flows):
             specs.setdefault(loader_of(dag_id), {})[dag_id] = flows[dag_id]
-        touched = {loader_of(dag_id) for dag_id in changed}
+        touched = {self.dags / loader_of(dag_id) for dag_id in changed}
         self._drop_hints()
         wanted = {self.dags / _stub_name(spec): text for spec, text in stubs.items()}
         for loader, index in specs.items():
             if write_if_changed(self._index / f"{loader}.json", json.dumps(index).encode()):
-                touched.add(loader)
+                touched.add(self.dags / loader)
             wanted[self.dags / loader] = _LOADER
         self._drop_others(wanted)
+        known_and_changed: set[Path] = set()
+        again = set(once_more)
         for path, content in wanted.items():
-            if not write_if_changed(path, content) and path.parent == self.dags and path.name in touched:
+            was_there = path.is_file()
+            written = write_if_changed(path, content)
+            if was_there and (written or path in touched):
+                known_and_changed.add(path)
+            if not written and (path in touched or path in again):
                 os.utime(path)
         for index_file in self._index.glob("*.json"):
             if index_file.stem not in specs:
                 index_file.unlink(missing_ok=True)
+        return known_and_changed
 
     def _drop_others(self, wanted: Iterable[Path]) -> None:
         kept = set(wanted)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,42 @@ def test_only_the_loader_of_a_changed_spec_is_touched(workplace: Workplace) -> N
     assert after[loader_of(one)][0] > before[loader_of(one)][0]
     assert after[loader_of(one)][1] == before[loader_of(one)][1]
     assert after[loader_of(other)] == before[loader_of(other)]
+
+
+def test_a_change_that_airflow_may_have_dropped_is_parsed_again(
+    workplace: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Airflow writes a DAG once in so many seconds, and drops what it parses in between."""
+    monkeypatch.setenv("AIRFLOW__CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL", "1")
+    workplace.good("good.flow.yaml", "good")
+    workplace.write("bad.flow.yaml", "version: 1\n")
+    bundle = workplace.refresh()
+    before = workplace.files()
+    workplace.good("good.flow.yaml", "good", number=2)
+    workplace.write("bad.flow.yaml", "version: 2\n")
+    bundle.refresh()
+    changed = workplace.files()
+    bundle.refresh()
+    assert workplace.files() == changed
+    time.sleep(1.01)
+    bundle.refresh()
+    again = workplace.files()
+    assert len(before) == 2
+    for name in before:
+        assert before[name][0] < changed[name][0] < again[name][0], name
+    time.sleep(1.01)
+    bundle.refresh()
+    assert workplace.files() == again
+
+
+def test_a_new_file_is_parsed_once(workplace: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL", "0")
+    bundle = workplace.refresh()
+    workplace.good("good.flow.yaml", "good")
+    bundle.refresh()
+    before = workplace.files()
+    bundle.refresh()
+    assert workplace.files() == before
 
 
 def test_only_changed_specs_are_read_again(workplace: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:

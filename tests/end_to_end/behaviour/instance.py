@@ -16,6 +16,7 @@ from tests.end_to_end.airflow_instance import COMPONENTS, AirflowInstance
 from tests.end_to_end.behaviour.ledger import CONNECTION
 
 SETTINGS = {
+    "CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL": "2",
     "CORE__PARALLELISM": "12",
     "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "600",
     "DAG_PROCESSOR__STALE_DAG_THRESHOLD": "60",
