@@ -10,6 +10,7 @@ from dag_factory.checks.files import FILE_KEYS, LoadedFile, UnreadableFile, load
 from dag_factory.checks.graph import Graph, check_graph
 from dag_factory.checks.names import Names, check_names
 from dag_factory.checks.patterns import check_time_formats
+from dag_factory.checks.points_in_time import check_points_in_time
 from dag_factory.checks.statements import ReadingLimit, check_expression, check_sql
 from dag_factory.checks.texts import NodeText, texts_of
 from dag_factory.checks.variables import VariableCheck
@@ -54,6 +55,7 @@ class FlowCheck:
         yield from edges
         yield from check_names(flow, graph, names)
         yield from check_time_formats(flow)
+        yield from check_points_in_time(flow)
         for text in texts_of(flow):
             self.reference_count += text.text.count("${")
             yield from self._check_text(text, variables)

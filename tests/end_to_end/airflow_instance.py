@@ -158,7 +158,7 @@ class AirflowInstance:
         # its processes import when they need something: an edit meanwhile would give them parts of two states
         for package in PACKAGES:
             shutil.copytree(REPOSITORY / package, self.home / "packages" / package, dirs_exist_ok=True)
-        make_migrated_database(self._server, self._database, self._migrate)
+        self._make_database()
         for component in self._components:
             self._launch(component)
         self.wait_for(self._is_healthy, "the components to be healthy", timeout=START_TIMEOUT)
@@ -177,6 +177,9 @@ class AirflowInstance:
                 connection.execute(f'DROP DATABASE IF EXISTS "{self._database}" WITH (FORCE)')
         self._processes.clear()
         shutil.rmtree(self.home, ignore_errors=True)
+
+    def _make_database(self) -> None:
+        make_migrated_database(self._server, self._database, self._migrate)
 
     def _migrate(self) -> None:
         status, output = self.command("db", "migrate")

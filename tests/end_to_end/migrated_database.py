@@ -18,15 +18,16 @@ def make_migrated_database(server: Server, name: str, migrate: Callable[[], None
     :param migrate: lets Airflow migrate the empty database; called for the first one in a server
     """
     if server in _migrated:
-        _create(server, name, _migrated[server])
+        create_database(server, name, _migrated[server])
         return
-    _create(server, name)
+    create_database(server, name)
     migrate()
     template = f"{name}_migrated"
-    _create(server, template, name)
+    create_database(server, template, name)
     _migrated[server] = template
 
 
-def _create(server: Server, name: str, template: str = "template1") -> None:
+def create_database(server: Server, name: str, template: str = "template1") -> None:
+    """Make a database as a copy of another, which nobody uses at that moment."""
     with server.connect(dbname="postgres", autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')

@@ -10,6 +10,7 @@ from typing import Any
 
 from dev.services import Server
 from tests.end_to_end.airflow_instance import AirflowInstance
+from tests.end_to_end.migrated_database import create_database
 from tests.end_to_end.schedules.moved_clock import MovedClock
 
 SETTINGS = {
@@ -45,7 +46,7 @@ class MovedAirflow(AirflowInstance):
 
     def _make_database(self) -> None:
         """Make a database in which ``now()``, by which Airflow finds what is due, is the moved clock's."""
-        self._create_database(self.database)
+        create_database(self.server, self.database)
         with self.server.connect(dbname=self.database, autocommit=True) as connection:
             connection.execute("CREATE TABLE moved_clock (ahead interval)")
             connection.execute("INSERT INTO moved_clock VALUES (%s)", (self.clock.ahead,))
