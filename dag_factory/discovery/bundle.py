@@ -168,4 +168,4 @@ class FlowBundle(BaseDagBundle):
 
 def _parses_count_after() -> int:
     """Return the seconds in which Airflow writes a DAG to its database no more than once."""
-    return conf.getint("core", "min_serialized_dag_update_interval", fallback=30)
+    return int(conf.getint("core", "min_serialized_dag_update_interval", fallback=30))

@@ -63,6 +63,9 @@ def test_what_can_be_meant_is_not_told(pattern: str) -> None:
     assert problems(f"variables: {{v: '{quoted}'}}\n{NODE}") == ()
 
 
+CHECK = "type: table_time_check, database: w, table: t"
+
+
 @pytest.mark.parametrize(
     ("written", "code", "suggestion"),
     [
@@ -79,6 +82,6 @@ def test_what_can_be_meant_is_not_told(pattern: str) -> None:
 def test_the_time_format_of_a_check_is_a_pattern(
     written: str, code: str | None, suggestion: str | None
 ) -> None:
-    node = f"type: table_time_check, database: w, table: t, time_column: c, since: 2026-11-01, time_format: {written}"
+    node = f"{CHECK}, time_column: c, since: 2026-11-01, time_format: {written}"
     found = problems(f"nodes:\n  a: {{{node}}}\n")
     assert [(problem.code, problem.suggestion) for problem in found] == ([(code, suggestion)] if code else [])
