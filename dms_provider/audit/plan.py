@@ -242,7 +242,7 @@ class AuditPlan:
             if estimate is not None and aggregates.same_text and "match_rate" in metrics:
                 groups = (f"SELECT {column} ", *self._source(), f"\nGROUP BY {column}")
                 values = estimate(fill(aggregates.plan, {"query": joined(groups)}))
-            found[column] = values is not None and values <= FEW_VALUES
+            found[column] = values not in (None, aggregates.rows_unknown) and values <= FEW_VALUES
         return found
 
     def _is_apart(self, rule: int) -> bool:

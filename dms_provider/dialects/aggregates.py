@@ -36,6 +36,7 @@ class Aggregates:
         equal values need not be: citext, and numbers such as 1.0 and 1.00. Empty where there is none
     :param plan: statement that gives the plan of ``{query}`` as JSON, with ``Plan`` and its ``Plan Rows``;
         empty where there is none
+    :param rows_unknown: how many groups the database expects of a column that it has no statistics of
     :param some_rows: query of at most ``{most}`` rows of another, ``{query}``, that has conditions
     :param refused: part that the dialect cannot compute -> what to do instead
     """
@@ -51,6 +52,7 @@ class Aggregates:
     distinct_by_groups: bool = False
     same_text: str = ""
     plan: str = ""
+    rows_unknown: int | None = None
     some_rows: str = "SELECT {query} LIMIT {most}"
     refused: Mapping[str, str] = field(default_factory=lambda: _NO_REFUSALS)
 

@@ -21,6 +21,7 @@ _AGGREGATES: Final = Aggregates(
     distinct_by_groups=True,
     same_text='CAST({c} AS text) COLLATE "C"',
     plan="EXPLAIN (FORMAT JSON) {query}",
+    rows_unknown=200,
 )
 _ALONE: Final = frozenset({"DATABASE", "TABLESPACE", "SUBSCRIPTION"})
 

@@ -58,6 +58,7 @@ def test_groups_give_what_rows_give(postgres: Server, column_type: str) -> None:
         for number, value in enumerate([None, *values]):
             for _ in range(number + 1):
                 connection.execute("INSERT INTO dms_grouped VALUES (%s, 'p')", (value,))
+        connection.execute("ANALYZE dms_grouped")
         (different,) = connection.execute("SELECT COUNT(DISTINCT v) FROM dms_grouped").fetchone()
     rules = [
         AuditRule(metric=metric, column="v", check=">= 0")
@@ -75,3 +76,16 @@ def test_groups_give_what_rows_give(postgres: Server, column_type: str) -> None:
     asked = {part for rule in [*rules, distinct] for part in METRICS[str(rule.metric)].parts}
     assert of_groups == len(asked)
     assert str(by_groups) == str([*by_rows, Decimal(different)])
+
+
+def test_a_table_that_nobody_has_analyzed_is_not_grouped_by_texts(postgres: Server) -> None:
+    """PostgreSQL expects 200 values of each of its columns, of a unique one, too."""
+    rules = [AuditRule(metric="distinct_count", column="v", check=">= 0")]
+    rules.append(AuditRule(metric="match_rate", column="v", pattern="7", check=">= 0"))
+    with postgres.connect(autocommit=True) as connection:
+        connection.execute("DROP TABLE IF EXISTS dms_grouped")
+        connection.execute("CREATE TABLE dms_grouped (v text) WITH (autovacuum_enabled = off)")
+        connection.execute("INSERT INTO dms_grouped SELECT n % 300 FROM generate_series(1, 10000) n")
+        assert computed(rules)[0] == 1
+        connection.execute("ANALYZE dms_grouped")
+    assert computed(rules)[0] == 3

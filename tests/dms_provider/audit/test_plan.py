@@ -203,6 +203,8 @@ OF_GROUPS = {"null_rate", "null_count", "min", "max", "in_set_rate", "length_min
         ("postgres", FEW_VALUES, OF_GROUPS | {"match_rate"}),
         ("postgres", FEW_VALUES + 1, OF_GROUPS),
         ("postgres", None, OF_GROUPS),
+        ("postgres", 199, OF_GROUPS | {"match_rate"}),
+        ("postgres", 200, OF_GROUPS),
         ("hologres", 1, OF_GROUPS),
         ("mysql", 1, set()),
         ("oracle", 1, set()),
