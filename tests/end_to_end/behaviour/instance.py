@@ -18,7 +18,7 @@ from tests.end_to_end.behaviour.ledger import CONNECTION
 SETTINGS = {
     "CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL": "2",
     "CORE__PARALLELISM": "12",
-    "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "600",
+    "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "60",
     "DAG_PROCESSOR__STALE_DAG_THRESHOLD": "60",
     "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "20",
     "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "3",
@@ -28,7 +28,8 @@ SETTINGS = {
 """What differs from other tests: claims about time need a worker's interval as it is in production.
 
 A spec that has changed is parsed at once, however long the interval of files is; parsing all the others
-all the time would slow the runs down.
+all the time would slow the runs down. But a callback that falls due while its file is being parsed waits
+until Airflow parses it the next time.
 """
 
 IMPORTED_AHEAD = (
