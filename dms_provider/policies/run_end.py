@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from airflow.models.dagrun import DagRun
 from airflow.models.taskinstance import TaskInstance
 from airflow.utils.state import DagRunState
-from sqlalchemy import select
+from sqlalchemy import inspect, select
 from sqlalchemy.orm import object_session
+from sqlalchemy.orm.attributes import get_history
 
 from dms_provider.policies import run_changes as changes
 from dms_provider.policies import run_tables as tables
@@ -43,6 +44,10 @@ def end_run(dag_run: DagRun, dag: SerializedDAG, msg: str) -> None:
     if session is None:
         return
     try:
+        if msg in BY_ITS_NODES and (before := _ended_before_as(dag_run)) is not None:
+            log.warning("%s: %s has ended as %s already; it stays so", dag.dag_id, dag_run.run_id, before)
+            dag_run.set_state(before)
+            return
         waits_for = _waits_for(dag_run)
         if waits_for is not None:
             session.flush()
@@ -57,6 +62,19 @@ def end_run(dag_run: DagRun, dag: SerializedDAG, msg: str) -> None:
                 dag_run.set_state(DagRunState.QUEUED)
     except Exception:
         log.exception("%s: the end of run %s could not be looked at", dag_run.dag_id, dag_run.run_id)
+
+
+def _ended_before_as(dag_run: DagRun) -> DagRunState | None:
+    """Return the other state in which a run that ends now had already ended.
+
+    After a deadlock Airflow's scheduler goes on with runs that it has read before, whatever somebody has set
+    them to since, and holds no lock on them.
+    """
+    state = inspect(DagRun).get_property_by_column(DagRun.__table__.c.state).key
+    for before in get_history(dag_run, state).deleted or ():
+        if before in (DagRunState.SUCCESS, DagRunState.FAILED):
+            return DagRunState(before)
+    return None
 
 
 def _waits_for(dag_run: DagRun) -> str | None:

@@ -9,6 +9,9 @@ from typing import Any
 from tests.end_to_end.behaviour.scenario import Moment, NodeSeen, Order, RunExpected, RunSeen, Seen
 from tests.end_to_end.behaviour.stage import expected_callbacks
 
+_DEADLOCK_SECONDS = 20.0
+"""Between the end of a run and a deadlock that is to blame: the server tells of it a little later."""
+
 
 def differences(seen: Seen) -> list[str]:
     """Return what differs from the scenario's expectations, for people.
@@ -71,6 +74,8 @@ def _of_run(seen: Seen, name: str, run: RunSeen, expected: RunExpected) -> Itera
         if not _agrees(run, run.dms.get(key), of_run):
             yield f"conf dms.{key} is {run.dms.get(key)!r}, expected {value!r}"
     for kind, number in expected_callbacks(seen.scenario, name, run).items():
+        if run.callbacks[kind] > number and _ended_in_a_deadlock(seen, run):
+            continue
         if run.state != "deleted" and run.callbacks[kind] != number:
             yield f"{run.callbacks[kind]} calls of the {kind} callback, expected {number}"
     for node_id, text in expected.logs.items():
@@ -82,6 +87,15 @@ def _of_run(seen: Seen, name: str, run: RunSeen, expected: RunExpected) -> Itera
             yield f"{node_id} is still at work on the database server"
         if run.state in ("success", "failed") and node.trigger:
             yield f"{node_id} is still in the triggerer"
+
+
+def _ended_in_a_deadlock(seen: Seen, run: RunSeen) -> bool:
+    """Return whether Airflow may have called a callback of the run's end too often.
+
+    A scheduler that has given way goes on with the runs that it has read before. Another one, or somebody,
+    may have ended them since.
+    """
+    return any(abs(at - run.history[-1][0]) < _DEADLOCK_SECONDS for at in seen.deadlocks if run.history)
 
 
 def _agrees(run: RunSeen, value: Any, expected: Any) -> bool:

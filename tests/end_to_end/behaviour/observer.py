@@ -27,6 +27,7 @@ SELECT dag_id, run_id, task_id, state, try_number, pid, trigger_id,
 FROM task_instance WHERE dag_id = ANY(%s)
 """
 _VERSIONS = "SELECT dag_id, max(version_number) FROM dag_version WHERE dag_id = ANY(%s) GROUP BY dag_id"
+_DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
 _UNDECIDED = """
 CREATE OR REPLACE FUNCTION refuse_decision() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN RAISE EXCEPTION 'the disk of the metadata database is full'; END $$;
@@ -67,6 +68,7 @@ class Look:
     :param rows: what has come into the ledger since the last look
     :param at_work: flow, run id and node of the work that the server does
     :param versions: flow -> number of its newest version that Airflow knows
+    :param deadlocks: how many there have been between parts of Airflow
     """
 
     asked: float
@@ -74,6 +76,7 @@ class Look:
     rows: list[Row]
     at_work: set[tuple[str, str, str]]
     versions: Mapping[str, int]
+    deadlocks: int
 
 
 class Observer:
@@ -97,7 +100,9 @@ class Observer:
         runs: dict[str, list[RunLook]] = defaultdict(list)
         for dag_id, run_id, kind, state, conf, note, _ in self._airflow.execute(_RUNS, (list(flows),)):
             runs[dag_id].append(RunLook(run_id, kind, state, conf, note, tasks[dag_id, run_id]))
-        return Look(asked, runs, self._ledger.new_rows(), self._ledger.at_work(), self.versions(flows))
+        (deadlocks,) = self._airflow.execute(_DEADLOCKS).fetchone()
+        rows, at_work = self._ledger.new_rows(), self._ledger.at_work()
+        return Look(asked, runs, rows, at_work, self.versions(flows), deadlocks)
 
     def versions(self, flows: Collection[str]) -> dict[str, int]:
         """Return flow -> number of its newest version that Airflow knows."""

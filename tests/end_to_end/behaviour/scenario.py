@@ -6,7 +6,7 @@ Everything here is plain data; :mod:`tests.end_to_end.behaviour.run` does it on 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -314,6 +314,7 @@ class Seen:
     :param logs: file with the logs of all tries
     :param log_texts: (run name, node id) -> log of its last try, of those whose log is expected to say
         something
+    :param deadlocks: when parts of Airflow had blocked each other, and one gave way
     """
 
     scenario: Scenario
@@ -322,3 +323,4 @@ class Seen:
     events: list[float] = field(default_factory=list)
     logs: Path | None = None
     log_texts: dict[tuple[str, str], str] = field(default_factory=dict)
+    deadlocks: Sequence[float] = ()

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.end_to_end.airflow_instance import AirflowError
+from tests.end_to_end.behaviour.component_logs import keep_component_logs
 from tests.end_to_end.behaviour.flow_text import flow_text, pool_name
 from tests.end_to_end.behaviour.instance import ScenarioAirflow, callback_counts
 from tests.end_to_end.behaviour.ledger import Ledger
@@ -43,6 +44,7 @@ class Stage:
         self._logs = logs or Path(tempfile.mkdtemp(prefix="dms-behaviour-"))
         self._ledger = Ledger(airflow.server)
         self._observer = Observer(airflow.server, airflow.database, self._ledger)
+        self._deadlocks: list[float] = []
 
     def perform(self) -> list[Seen]:
         """Play all scenarios.
@@ -56,6 +58,7 @@ class Stage:
             self._set_up()
             self._play(plays)
             self._count_callbacks(plays)
+            keep_component_logs(self._airflow, self._logs)
             return [play.seen for play in plays]
         finally:
             for play in plays:
@@ -97,9 +100,12 @@ class Stage:
                     play.begin()
                     on_stage.append(play)
             look = self._observer.look([play.flow for play in on_stage])
+            if look.deadlocks > len(self._deadlocks):
+                self._deadlocks += [look.asked] * (look.deadlocks - len(self._deadlocks))
             for play in [play for play in on_stage if play.step(look)]:
                 on_stage.remove(play)
                 play.close()
+                play.seen.deadlocks = self._deadlocks
                 self._keep_logs(play)
             self._airflow.check_running()
             time.sleep(max(0.0, look.asked + _LOOKS_EVERY - time.time()))

@@ -106,3 +106,16 @@ def test_a_difference_is_told(tmp_path: Path, what: str) -> None:
     spoil, told = BREAKS[what]
     spoil(seen)
     assert told in "\n".join(differences(seen))
+
+
+@pytest.mark.parametrize(
+    ("success", "failure", "deadlock", "differs"),
+    [(0, 2, 112.0, False), (1, 1, 112.0, False), (0, 0, 112.0, True), (0, 2, 150.0, True)],
+)
+def test_a_deadlock_excuses_further_notices_of_a_run_that_ended_then(
+    tmp_path: Path, success: int, failure: int, deadlock: float, differs: bool
+) -> None:
+    seen = _as_expected(tmp_path)
+    seen.runs["run1"].callbacks = {"success": success, "failure": failure}
+    seen.deadlocks = [deadlock]
+    assert bool(differences(seen)) is differs

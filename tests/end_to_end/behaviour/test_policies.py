@@ -6,6 +6,7 @@ import pytest
 
 from tests.end_to_end.behaviour.cells import unknown, without_scenario
 from tests.end_to_end.behaviour.compare import describe, differences
+from tests.end_to_end.behaviour.component_logs import logged_of
 from tests.end_to_end.behaviour.load import load_scenarios
 from tests.end_to_end.behaviour.scenario import Seen
 
@@ -22,7 +23,6 @@ def test_scenario(name: str, seen_of_policies: dict[str, Seen]) -> None:
     seen = seen_of_policies[name]
     if differs := differences(seen):
         shows = ", ".join(seen.scenario.shows)
-        pytest.fail(
-            "\n".join([f"{name} ({shows})", *differs, "seen:", describe(seen), f"logs: {seen.logs}"]),
-            pytrace=False,
-        )
+        logged = [*logged_of(seen), f"logs: {seen.logs}"]
+        lines = [f"{name} ({shows})", *differs, "seen:", describe(seen), *logged]
+        pytest.fail("\n".join(lines), pytrace=False)

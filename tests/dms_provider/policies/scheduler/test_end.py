@@ -9,8 +9,10 @@ from airflow.api_fastapi.core_api.datamodels.dag_run import DagRunMutableStates
 from airflow.api_fastapi.core_api.services.public.dag_run import patch_dag_run_state
 from airflow.models.dagrun import DagRun
 from airflow.utils.session import create_session
-from sqlalchemy import select
+from sqlalchemy import event, select
+from sqlalchemy.orm import Session
 
+from tests.dms_provider.policies.scheduler.faults import PASSING
 from tests.dms_provider.policies.scheduler.stage import Stage
 
 NODES = {"a": [], "b": ["a"]}
@@ -45,12 +47,17 @@ def test_one_that_waited_timed_out(stage: Stage) -> None:
     assert [(sent.run_id, sent.is_failure_callback) for sent in stage.callbacks.sent] == [("second", True)]
 
 
+def _mark(stage: Stage, flow: str, run_id: str, state: DagRunMutableStates) -> None:
+    """Set the state of a run as somebody does in the UI."""
+    with create_session(scoped=False) as session:
+        run = session.scalars(select(DagRun).where(DagRun.dag_id == flow, DagRun.run_id == run_id)).one()
+        patch_dag_run_state(dag=stage.dag(flow, session), dag_run=run, state=state, session=session)
+
+
 @pytest.mark.parametrize("state", [DagRunMutableStates.FAILED, DagRunMutableStates.SUCCESS])
 def test_one_that_waited_was_marked_by_hand(stage: Stage, state: DagRunMutableStates) -> None:
     flow = _row(stage)
-    with create_session(scoped=False) as session:
-        run = session.scalars(select(DagRun).where(DagRun.dag_id == flow, DagRun.run_id == "second")).one()
-        patch_dag_run_state(dag=stage.dag(flow, session), dag_run=run, state=state, session=session)
+    _mark(stage, flow, "second", state)
     assert stage.run(flow, "second").state == state.value
     assert stage.said(flow, "third")["earlier_run"] == "first"
 
@@ -76,3 +83,43 @@ def test_a_restored_run_goes_after_the_one_that_went_on(stage: Stage) -> None:
     assert stage.said(flow, "first")["earlier_run"] == "third"
     assert "earlier_run" not in stage.said(flow, "second")
     assert stage.states(flow, "second") == {"a": "running", "b": "scheduled"}
+
+
+@pytest.mark.parametrize(
+    ("a", "marked"), [("success", DagRunMutableStates.FAILED), ("failed", DagRunMutableStates.SUCCESS)]
+)
+def test_one_marked_in_a_deadlock_with_the_scheduler(
+    stage: Stage, a: str, marked: DagRunMutableStates
+) -> None:
+    """The scheduler gives way, then goes on with the runs as it has read them before."""
+    from airflow import settings
+
+    flow = stage.flow("marked", NODES)
+    stage.trigger(flow, "r")
+    stage.play(until=["a"])
+    stage.set_states(flow, "r", a=a)
+    victims: list[Session] = []
+
+    def fail(connection: object, cursor: object, statement: str, parameters: object, *_: object) -> object:
+        if not victims and statement.startswith("UPDATE task_instance"):
+            return PASSING["deadlock"], ()
+        return statement, parameters
+
+    def mark(session: Session) -> None:
+        if not victims:
+            victims.append(session)
+            _mark(stage, flow, "r", marked)
+
+    event.listen(settings.engine, "before_cursor_execute", fail, retval=True)
+    event.listen(Session, "after_rollback", mark)
+    try:
+        stage.loop()
+    finally:
+        event.remove(settings.engine, "before_cursor_execute", fail)
+        event.remove(Session, "after_rollback", mark)
+    assert victims
+    assert stage.run(flow, "r").state == marked.value
+    ended = stage.run(flow, "r").end_date
+    stage.play()
+    assert stage.run(flow, "r").state == marked.value
+    assert stage.run(flow, "r").end_date == ended
