@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from dag_factory.checks.texts import texts_of
 from dag_factory.diagnostics import Finding, Path
-from dag_factory.spec.nodes import NODE_TYPES
+from dag_factory.spec.nodes import NODE_TYPES, node_model
+from dag_factory.spec.nodes.common import texts_below
 
 if TYPE_CHECKING:
     from dag_factory.spec.flow import Flow
@@ -32,6 +33,7 @@ def check_plain_values(flow: Flow, values: dict[str, Any], found: Collection[Fin
     :param found: what is known to be wrong with it
     """
     passed: set[Path] = {text.path for text in texts_of(flow)}
+    passed.update(_texts_of_wrong_nodes(values, found))
     passed.update(finding.path for finding in found if finding.code in _REFUSED)
     passed.update(("nodes", node_id) for node_id, node in flow.nodes.items() if node.type not in NODE_TYPES)
     for path, text in _texts_below(values, (), passed):
@@ -45,6 +47,17 @@ def check_plain_values(flow: Flow, values: dict[str, Any], found: Collection[Fin
             key = next(step for step in reversed(path) if isinstance(step, str))
             message = f"'{key}' takes no ${{}}: nothing would replace {reference.group()}; write the value"
             yield Finding(path, "wrong-reference", message, offset=reference.start())
+
+
+def _texts_of_wrong_nodes(values: dict[str, Any], found: Collection[Finding]) -> Iterator[Path]:
+    """Yield where references are read in nodes of which a part could not be kept, such as a list of rules."""
+    for node_id in {
+        finding.path[1] for finding in found if finding.path[:1] == ("nodes",) and finding.path[1:]
+    }:
+        node = values["nodes"].get(node_id)
+        if isinstance(node, dict) and isinstance(node.get("type"), str) and node["type"] in NODE_TYPES:
+            for keys in node_model(node["type"]).TEXTS:
+                yield from (("nodes", node_id, *path) for path, _ in texts_below(node, keys))
 
 
 def _texts_below(value: Any, path: Path, passed: set[Path]) -> Iterator[tuple[Path, str]]:

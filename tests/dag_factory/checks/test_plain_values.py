@@ -76,3 +76,9 @@ def test_references_where_they_are_read_are_good(text: str) -> None:
 def test_a_node_that_could_not_be_read_tells_nothing_more() -> None:
     node = "  b: {type: sqll, database: w, sql: 'SELECT ${bizdate}'}\n"
     assert [problem.code for problem in problems(NODE + node)] == ["unknown-type"]
+
+
+def test_a_mistake_beside_a_text_does_not_make_its_references_a_mistake() -> None:
+    rules = "[{metric: row_count, check: '== ${bizdate}'}, {metric: row_count, check: between 5 and 1}]"
+    node = f"  b: {{type: audit, database: w, table: t, rules: {rules}}}\n"
+    assert [problem.code for problem in problems(NODE + node)] == ["wrong-value"]
