@@ -145,6 +145,7 @@ class VariableCheck:
                     offset=reference.start,
                 )
         elif text.kind == "script":
+            from dms_provider.scripts.fill import no_variables
             from dms_provider.scripts.places import misplaced
 
             script_type = str(getattr(node, "script_type", "shell"))
@@ -153,6 +154,12 @@ class VariableCheck:
                 for reference in data
                 if self.output_type(text.node_id, reference.name) not in _TYPES_FOR_ANYWHERE
             ]
+            reason = no_variables(text.text, script_type) if free else None
+            if reason is not None:
+                for reference in free:
+                    message = f"{_what(reference)}, which {reason}"
+                    yield Finding(text.path, "misplaced-data", message, offset=reference.start)
+                return
             refused = set(misplaced(text.text, (reference.start for reference in free), script_type))
             for reference in free:
                 if reference.start in refused:

@@ -49,6 +49,23 @@ def fill_script(text: Text, script_type: ScriptType) -> str:
     return _WithVariables(text, script_type).script()
 
 
+def no_variables(script: str, script_type: str) -> str | None:
+    """Return why variables cannot be set before the first line of a script; ``None`` if they can."""
+    if script_type == "powershell" and _MUST_BE_FIRST.match(script):
+        return (
+            "must be set before the first line of the script, but PowerShell wants param, using and"
+            " [CmdletBinding()] there; move what needs the data to another script"
+        )
+    shebang = _SHEBANG.match(script) if script_type == "shell" else None
+    if shebang is None or _KNOWN_SHELL.match(script):
+        return None
+    return (
+        "can be given to a script of sh, bash, dash or ash only, and line 1 says"
+        f" {shortened(shebang.group().strip())}; let a shell script call that program with the"
+        " data, or give the output the type number or identifier"
+    )
+
+
 class _WithVariables:
     """A script whose language has double quotes in which a variable is read.
 
@@ -75,9 +92,10 @@ class _WithVariables:
             offset for offset, part in zip(offsets, self._text, strict=False) if not isinstance(part, str)
         ]
         outside = frozenset(misplaced(read, data, self._script_type))
+        takes_variables = no_variables(read, self._script_type) is None
         for index, part in enumerate(self._text):
             if isinstance(part, DataReference):
-                if offsets[index] in outside:
+                if offsets[index] in outside if takes_variables else part.data.type in _ANYWHERE:
                     pieces[index] = _as_text(part, read.count("\n", 0, offsets[index]) + 1)
                 else:
                     pieces[index] = f"${{{self._variable(part)}}}"
@@ -91,21 +109,12 @@ class _WithVariables:
     def _with_settings(self, script: str, used: list[str]) -> str:
         setting = _SETTINGS[self._script_type]
         lines = "".join(setting(self._names[name], self._value(name)) for name in used)
-        if self._script_type == "powershell":
-            if _MUST_BE_FIRST.match(script):
-                raise RefusedScript(
-                    f"{_list(used)} must be set before the first line of the script, but PowerShell wants"
-                    " param, using and [CmdletBinding()] there; move what needs the data to another script"
-                )
-            return lines + script
-        shebang = _SHEBANG.match(script)
+        reason = no_variables(script, self._script_type)
+        if reason is not None:
+            raise RefusedScript(f"{_list(used)} {reason}")
+        shebang = _SHEBANG.match(script) if self._script_type == "shell" else None
         if shebang is None:
             return lines + script
-        if not _KNOWN_SHELL.match(script):
-            raise RefusedScript(
-                f"{_list(used)} can be given to a script of sh, bash, dash or ash only, and line 1 says"
-                f" {shortened(shebang.group().strip())}; let a shell script call that program with the data"
-            )
         behind = shebang.end()
         line_end = "" if shebang.group().endswith("\n") else "\n"
         return script[:behind] + line_end + lines + script[behind:]

@@ -6,6 +6,7 @@ import pytest
 
 from dag_factory.diagnostics import SpecError
 from dag_factory.validation import Validated, validate_bytes
+from tests.dag_factory.checks.test_patterns import problems
 
 HEAD = "version: 1\nowner: alice\n"
 
@@ -89,3 +90,29 @@ def test_an_output_without_a_value_yet(text: str, words: str) -> None:
 def test_a_node_variable_is_no_input() -> None:
     text = "nodes:\n" + assignment("a", "n") + user("b", "${n}", more="    variables: {n: yyyy}\n")
     assert validated(text).inputs == {}
+
+
+@pytest.mark.parametrize(
+    ("script_type", "first"), [("shell", "#!/usr/bin/python3"), ("powershell", "param([string] $a)")]
+)
+def test_data_in_a_script_that_takes_no_variables(script_type: str, first: str) -> None:
+    nodes = f"""nodes:
+  q:
+    type: sql_assignment
+    database: w
+    sql: SELECT 1
+    outputs: {{x: {{row: 0, column: 0}}, n: {{row: 0, column: 0, type: number}}}}
+  e:
+    type: ecs_remote_command
+    after: [q]
+    connection: c
+    region: r
+    instance: i
+    script_type: {script_type}
+    script: |
+      {first}
+      print("${{n}}")
+      print("${{x}}")
+"""
+    (problem,) = problems(nodes)
+    assert (problem.code, problem.line, problem.column) == ("misplaced-data", 19, 14)

@@ -183,6 +183,7 @@ def test_the_first_line_stays_the_first(first: str, tmp_path: Path) -> None:
 def test_another_program_gets_no_data(first: str) -> None:
     with pytest.raises(RefusedScript, match="sh, bash, dash or ash only, and line 1 says #!/"):
         sent(f'{first}\necho "${{x}}"', x="a")
+    assert sent(f'{first}\necho "${{n}}"', n=Data(("5",), type="number")) == f'{first}\necho "5"'
 
 
 def test_a_name_of_ours_is_no_name_of_the_author() -> None:
