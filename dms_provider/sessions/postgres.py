@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from dms_provider.sessions.postgres_times import read_all_times
 from dms_provider.sessions.server import ROWS_A_FETCH, Server, SessionStart, attempt
 
 _CURSOR = "dms_rows"
@@ -19,6 +20,7 @@ class PostgresServer(Server):
 
     def start(self, connection: Any, limit: float | None) -> SessionStart:
         connection.autocommit = True
+        read_all_times(connection)
         notes: tuple[str, ...] = ()
         if limit is not None:
             milliseconds = math.ceil(limit * 1000)

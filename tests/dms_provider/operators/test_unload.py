@@ -82,6 +82,26 @@ def test_values_of_each_database(database: Database, storage: ObjectStorage) -> 
     assert storage.buckets["bucket"]["report.csv"].content_type.startswith("text/csv; charset=utf-8")
 
 
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)
+def test_times_that_python_has_none_for(database: Database, storage: ObjectStorage) -> None:
+    values = (
+        "date 'infinity'",
+        "date '0044-03-15 BC'",
+        "time '24:00'",
+        "timestamp '-infinity'",
+        "timestamptz '10000-01-01 00:00+00' AT TIME ZONE 'UTC'",
+        "interval '1 year -1 mon 2 days 03:04'",
+        "ARRAY[date 'infinity', date '2023-08-03']",
+        "date '2023-08-03'",
+        "interval '-838:59:59.5'",
+    )
+    unload(f"SELECT {', '.join(values)}")
+    assert storage.text("report.csv").splitlines()[1] == (
+        "infinity,0044-03-15 BC,24:00:00,-infinity,10000-01-01 00:00:00,11 mons 2 days 03:04:00,"
+        '"[""infinity"", ""2023-08-03""]",2023-08-03,-838:59:59.500000'
+    )
+
+
 def test_rows_of_a_server_are_sent_in_parts(database: Database, storage: ObjectStorage) -> None:
     # MySQL's limit of recursion is a setting, so that the rows come from a product there.
     tens = " UNION ALL ".join(f"SELECT {digit} AS d" for digit in range(10))
