@@ -23,7 +23,7 @@ def on_dag_run_running(dag_run: DagRun, msg: str) -> None:
     if dag is None:
         return
     if not dag.has_task(OUTCOME_TASK_ID):
-        _note(dag_run, dag)
+        _note(dag_run, dag, msg)
         return
     from dms_provider.policies.run_start import start_run
 
@@ -48,14 +48,14 @@ def _ended(dag_run: DagRun, msg: str) -> None:
         return
     if not dag.has_task(OUTCOME_TASK_ID):
         # once more: another scheduler may have been in the way when it started
-        _note(dag_run, dag)
+        _note(dag_run, dag, msg)
         return
     from dms_provider.policies.run_end import end_run
 
     end_run(dag_run, dag, msg)
 
 
-def _note(dag_run: DagRun, dag: SerializedDAG) -> None:
+def _note(dag_run: DagRun, dag: SerializedDAG, msg: str) -> None:
     from dms_provider.policies.noting import note_run_of_other_dag
 
-    note_run_of_other_dag(dag_run, dag)
+    note_run_of_other_dag(dag_run, dag, msg)

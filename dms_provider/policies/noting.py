@@ -31,7 +31,7 @@ from dms_provider.dependencies.dependency import BY_HAND, Dependency, window_of
 from dms_provider.dependencies.runs import NotedRun, NotedRuns, variable_key
 from dms_provider.policies.noted_runs import first_run, noted_run, runs_of_window
 from dms_provider.policies.rules import OUTCOME_TASK_ID, FlowPolicies
-from dms_provider.policies.savepoint import is_lock_taken, savepoint
+from dms_provider.policies.savepoint import begin_again, is_lock_taken, savepoint
 from dms_provider.schedules import Cron, Schedule, ScheduleError
 from dms_provider.timetables.flow import FlowTimetable
 from dms_provider.variables.run_times import run_times
@@ -79,25 +79,28 @@ def note_run(dag_run: DagRun, dag: SerializedDAG, session: Session) -> None:
         _write(dag_run.dag_id, noted.with_started(dag_run.run_id, found), session)
 
 
-def note_run_of_other_dag(dag_run: DagRun, dag: SerializedDAG) -> None:
+def note_run_of_other_dag(dag_run: DagRun, dag: SerializedDAG, msg: str) -> None:
     """Note a run of a DAG that is no flow; what goes wrong is logged, and is no concern of that run.
 
     :param dag_run: in the session of the scheduler or the API server
+    :param msg: what Airflow says of its start or end
     """
     session = object_session(dag_run)
     if session is None:
         return
+    dag_id, run_id = dag_run.dag_id, dag_run.run_id
     try:
         session.flush()
         tries = 1
         while not _is_noted(dag_run, dag, session):
             if tries == _TRIES:
-                log.warning("%s: run %s could not be noted: another is at it", dag_run.dag_id, dag_run.run_id)
+                log.warning("%s: run %s could not be noted: another is at it", dag_id, run_id)
                 return
             tries += 1
             time.sleep(_BETWEEN_TRIES)
     except Exception:
-        log.exception("%s: run %s could not be noted", dag_run.dag_id, dag_run.run_id)
+        log.exception("%s: run %s could not be noted", dag_id, run_id)
+        begin_again(session, msg)
 
 
 def _is_noted(dag_run: DagRun, dag: SerializedDAG, session: Session) -> bool:

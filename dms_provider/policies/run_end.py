@@ -19,7 +19,7 @@ from sqlalchemy.orm.attributes import get_history
 
 from dms_provider.policies import run_changes as changes
 from dms_provider.policies import run_tables as tables
-from dms_provider.policies.savepoint import savepoint
+from dms_provider.policies.savepoint import begin_again, savepoint
 from dms_provider.policies.selection import downstream, not_selected
 from dms_provider.variables.run_conf import read_run_conf
 
@@ -43,6 +43,7 @@ def end_run(dag_run: DagRun, dag: SerializedDAG, msg: str) -> None:
     session = object_session(dag_run)
     if session is None:
         return
+    run_id = dag_run.run_id
     try:
         if msg in BY_ITS_NODES and (before := _ended_before_as(dag_run)) is not None:
             log.warning("%s: %s has ended as %s already; it stays so", dag.dag_id, dag_run.run_id, before)
@@ -61,7 +62,8 @@ def end_run(dag_run: DagRun, dag: SerializedDAG, msg: str) -> None:
                 log.info("%s: %s was cleared while it was going; it goes on", dag.dag_id, dag_run.run_id)
                 dag_run.set_state(DagRunState.QUEUED)
     except Exception:
-        log.exception("%s: the end of run %s could not be looked at", dag_run.dag_id, dag_run.run_id)
+        log.exception("%s: the end of run %s could not be looked at", dag.dag_id, run_id)
+        begin_again(session, msg)
 
 
 def _ended_before_as(dag_run: DagRun) -> DagRunState | None:

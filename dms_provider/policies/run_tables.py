@@ -184,8 +184,10 @@ def make_pools(dag: SerializedDAG, sized: Mapping[str, int], session: Session) -
     wanted = used.keys() | sized.keys()
     if not wanted:
         return
-    there = set(session.scalars(select(Pool.pool).where(Pool.pool.in_(wanted))))
-    for name in sorted(sized.keys() - there):
+    of_wanted = select(Pool.pool).where(Pool.pool.in_(wanted))
+    there = set(session.scalars(of_wanted))
+    unmade = sorted(sized.keys() - there)
+    for name in unmade:
         # another flow that sizes it may be quicker
         with suppress(IntegrityError), savepoint(session):
             session.execute(
@@ -196,6 +198,11 @@ def make_pools(dag: SerializedDAG, sized: Mapping[str, int], session: Session) -
                     include_deferred=False,
                 )
             )
+    if unmade and (missing := sorted(set(unmade) - set(session.scalars(of_wanted)))):
+        raise RunRefused(
+            f"pool {missing[0]!r} cannot be made: to Airflow's database another pool has that name, as"
+            " MySQL does not tell upper from lower case; write it as that one is written"
+        )
     if missing := sorted(used.keys() - there - sized.keys()):
         raise RunRefused(
             f"pool {missing[0]!r} of node {used[missing[0]]} does not exist; make it, or give its slots under"

@@ -19,6 +19,8 @@ _LOCK_TAKEN = frozenset({"55P03", 1205, 3572})
 """PostgreSQL's code of a lock that NOWAIT or lock_timeout did not wait for, and MySQL's two."""
 _PASSING = _LOCK_TAKEN | {"40001", "40P01", "57014", 1213, 3024}
 """Also: serialization failure, deadlock, statement cancelled or over its time."""
+_OF_THE_SCHEDULER = frozenset({"started", "success", "task_failure", "timed_out", "all_tasks_deadlocked"})
+"""What Airflow says of a run when its scheduler starts or ends it."""
 
 
 class TransactionLost(RuntimeError):
@@ -31,9 +33,10 @@ def savepoint(session: Session) -> Iterator[None]:
 
     Objects of the session that were changed inside have to be refreshed then.
 
-    :raises TransactionLost: the transaction around it is over, too
+    :raises TransactionLost: the transaction around it is over, too; the session has to be rolled back
     """
-    nested = session.connection().begin_nested()
+    connection = session.connection()
+    nested = connection.begin_nested()
     try:
         with session.no_autoflush:
             yield
@@ -43,6 +46,8 @@ def savepoint(session: Session) -> Iterator[None]:
             if nested.is_active:
                 nested.rollback()
         except Exception:
+            # MySQL has undone all of it in a deadlock: nobody may go on and commit the rest of it
+            connection.invalidate()
             raise TransactionLost(f"{type(error).__name__}: {error}") from error
         if not is_usable(session):
             raise TransactionLost(f"{type(error).__name__}: {error}") from error
@@ -56,6 +61,17 @@ def is_usable(session: Session) -> bool:
     except Exception:
         return False
     return True
+
+
+def begin_again(session: Session, msg: str) -> None:
+    """Have the scheduler begin a transaction that is lost again: what is undone it does again.
+
+    Whoever else has changed a run must learn that nothing of it was kept, and does when he commits.
+
+    :param msg: what Airflow says of the run
+    """
+    if msg in _OF_THE_SCHEDULER and not is_usable(session):
+        session.rollback()
 
 
 def is_lock_taken(error: BaseException) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -13,6 +14,8 @@ from dms_provider.policies import run_start
 
 RAISES = "DO $$ BEGIN RAISE EXCEPTION 'provoked' USING ERRCODE = '{}'; END $$"
 KILLED = "SELECT pg_terminate_backend(pg_backend_pid())"
+LOST = f"ROLLBACK; {RAISES.format('40P01')}"
+"""As MySQL answers a deadlock: the whole transaction is undone, its SAVEPOINTs too; the connection stays."""
 PASSING = {
     "lock_timeout": RAISES.format("55P03"),
     "deadlock": RAISES.format("40P01"),
@@ -29,16 +32,18 @@ LASTING = {
 class Faults:
     """Puts a statement that fails in the place of others.
 
-    :param function: of ``run_start``; only what is executed inside of it is counted, and fails
+    :param function: of the module; only what is executed inside of it is counted, and fails
     """
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, function: str = "_start") -> None:
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, function: str = "_start", module: ModuleType = run_start
+    ) -> None:
         self.statements: list[str] = []
         self._inside = False
         self._run_id: str | None = None
         self._fails_at: Callable[[int], bool] = lambda number: False
         self._instead = ""
-        original = getattr(run_start, function)
+        original = getattr(module, function)
 
         def watched(dag_run: Any, *args: Any) -> Any:
             if self._run_id not in (None, dag_run.run_id):
@@ -50,7 +55,7 @@ class Faults:
             finally:
                 self._inside = False
 
-        monkeypatch.setattr(run_start, function, watched)
+        monkeypatch.setattr(module, function, watched)
 
     @contextmanager
     def watching(self, run_id: str | None = None) -> Iterator[None]:

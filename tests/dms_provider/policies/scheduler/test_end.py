@@ -10,9 +10,11 @@ from airflow.api_fastapi.core_api.services.public.dag_run import patch_dag_run_s
 from airflow.models.dagrun import DagRun
 from airflow.utils.session import create_session
 from sqlalchemy import event, select
+from sqlalchemy.exc import PendingRollbackError
 from sqlalchemy.orm import Session
 
-from tests.dms_provider.policies.scheduler.faults import PASSING
+from dms_provider.policies import run_end
+from tests.dms_provider.policies.scheduler.faults import KILLED, LOST, PASSING, Faults
 from tests.dms_provider.policies.scheduler.stage import Stage
 
 NODES = {"a": [], "b": ["a"]}
@@ -123,3 +125,40 @@ def test_one_marked_in_a_deadlock_with_the_scheduler(
     stage.play()
     assert stage.run(flow, "r").state == marked.value
     assert stage.run(flow, "r").end_date == ended
+
+
+FLUSH, IN_SAVEPOINT = 1, 3
+"""Which statement of the end of a run that has waited for another."""
+
+
+def test_a_transaction_lost_while_the_scheduler_ends_a_run(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flow = _row(stage)
+    other = stage.flow("other", {"a": []})
+    stage.trigger(other, "r")
+    stage.play((other, "r"), until=["a"])
+    stage.end(flow, "first")
+    stage.set_states(flow, "second", a="success", b="success")
+    stage.set_states(other, "r", a="success")
+    faults = Faults(monkeypatch, "end_run", run_end)
+    stage.loop()
+    for fault, at in ((PASSING["deadlock"], FLUSH), (KILLED, IN_SAVEPOINT)):
+        faults.fail(fault, at.__eq__)
+        with faults.watching("second"):
+            stage.loop()
+        assert len(faults.statements) >= at
+        assert stage.run(flow, "second").state == "running"
+    stage.play((flow, "second"), (other, "r"))
+    assert stage.run(flow, "second").state == "success"
+    assert stage.run(other, "r").state == "success"
+
+
+def test_a_transaction_lost_while_somebody_marks_a_run(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    flow = _row(stage)
+    faults = Faults(monkeypatch, "end_run", run_end)
+    faults.fail(LOST, IN_SAVEPOINT.__eq__)
+    with faults.watching("second"), pytest.raises(PendingRollbackError):
+        _mark(stage, flow, "second", DagRunMutableStates.FAILED)
+    assert stage.run(flow, "second").state == "running"
+    assert stage.said(flow, "third")["earlier_run"] == "second"

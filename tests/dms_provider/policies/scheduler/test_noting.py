@@ -17,7 +17,9 @@ from airflow.utils.types import DagRunType
 from sqlalchemy import delete, func, select, update
 
 from dms_provider.dependencies import NotedRuns, variable_key
+from dms_provider.policies import noting
 from dms_provider.schedules import Daily
+from tests.dms_provider.policies.scheduler.faults import PASSING, Faults
 from tests.dms_provider.policies.scheduler.stage import Stage
 
 CHAIN = {"a": [], "b": ["a"]}
@@ -167,16 +169,12 @@ def test_a_schedule_that_was_edited_is_known_to_the_next_that_asks(stage: Stage)
         assert found.schedule.summary.startswith(f"every day {at}")
 
 
-@pytest.mark.parametrize("is_known", [True, False])
-def test_dags_that_are_no_flows(stage: Stage, is_known: bool) -> None:
+def no_flow(stage: Stage) -> str:
+    """Add a DAG that is no flow, ``plain``; return its id."""
     from airflow.providers.standard.operators.empty import EmptyOperator
 
-    other = stage.name("plain")
-    if not is_known:
-        scheduled(stage, asking(stage, other, "early"), "asks")
-        stage.start()
     with DAG(
-        other,
+        stage.name("plain"),
         schedule=CronTriggerTimetable("0 2 * * *", timezone="Asia/Shanghai"),
         is_paused_upon_creation=False,
     ) as dag:
@@ -184,6 +182,16 @@ def test_dags_that_are_no_flows(stage: Stage, is_known: bool) -> None:
     dag.relative_fileloc = "plain.py"
     with create_session(scoped=False) as session:
         stage._write(LazyDeserializedDAG.from_dag(dag), session)
+    return dag.dag_id
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_dags_that_are_no_flows(stage: Stage, is_known: bool) -> None:
+    other = stage.name("plain")
+    if not is_known:
+        scheduled(stage, asking(stage, other, "early"), "asks")
+        stage.start()
+    no_flow(stage)
     flow = asking(stage, other)
     if is_known:
         scheduled(stage, other, "before")
@@ -202,6 +210,27 @@ def test_dags_that_are_no_flows(stage: Stage, is_known: bool) -> None:
         "before": (ABOUT_SLOT, False, False),
         "later": ("2024-03-01T05:00:00+08:00", False, False),
     }
+
+
+def test_a_transaction_lost_while_a_run_of_another_dag_starts(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = no_flow(stage)
+    scheduled(stage, asking(stage, plain), "asks")
+    other = stage.flow("other", CHAIN)
+    stage.start()
+    stage.trigger(other, "r")
+    stage.trigger(plain, "r")
+    faults = Faults(monkeypatch, "note_run_of_other_dag", noting)
+    faults.fail(PASSING["deadlock"], (1).__eq__)
+    with faults.watching("r"):
+        stage.start()
+    assert faults.statements
+    assert stage.run(plain, "r").state == "queued"
+    stage.start()
+    assert [stage.run(dag_id, "r").state for dag_id in (plain, other)] == ["running", "running"]
+    assert runs(plain).keys() == {"r"}
+    assert stage.said(other, "r")["kind"] == "try"
 
 
 def test_runs_over_a_range_of_times_count_as_backfilled_ones(stage: Stage) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from airflow.api.common.mark_tasks import set_dag_run_state_to_success
 from airflow.utils.session import create_session
+from sqlalchemy import text
 
 from tests.dms_provider.policies.scheduler.stage import Stage
 
@@ -187,6 +188,22 @@ def test_a_refused_run_whose_cause_is_gone(stage: Stage) -> None:
     stage.play()
     assert stage.run(flow, "r").state == "success"
     assert "refused" not in stage.said(flow, "r")
+
+
+def test_a_pool_that_only_the_database_takes_for_another(stage: Stage) -> None:
+    """As MySQL does, to which names that differ in case are one."""
+    stage.make_pool(stage.name("etl"))
+    flow = stage.flow("refused", NODES, pools={stage.name("ETL"): 2})
+    with create_session() as session:
+        session.execute(text("CREATE UNIQUE INDEX one_in_any_case ON slot_pool (lower(pool))"))
+    try:
+        stage.trigger(flow, "r")
+        stage.play()
+    finally:
+        with create_session() as session:
+            session.execute(text("DROP INDEX one_in_any_case"))
+    assert f"pool '{stage.name('ETL')}' cannot be made" in stage.said(flow, "r")["refused"]
+    assert (stage.run(flow, "r").state, stage.played) == ("failed", [])
 
 
 def test_a_skipped_run_is_rerun(stage: Stage) -> None:
