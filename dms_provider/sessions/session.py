@@ -105,8 +105,11 @@ class Session:
         self._thread.start()
         try:
             self.notes = self._do(lambda _: self._connect()).notes
-        except BaseException:
+        except BaseException as error:
             self.close()
+            if isinstance(error, DatabaseError):
+                # Servers name themselves, if at all, by address: it takes the connection to mend it.
+                error.args = (f"no session on {self._source.conn_id}: {error}",)
             raise
         return self
 

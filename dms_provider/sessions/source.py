@@ -18,7 +18,7 @@ from typing import Any
 from dms_provider.data_sources import DATA_SOURCES, driver_extras
 from dms_provider.sessions.redaction import Redactor
 from dms_provider.sessions.server import Server, is_driver_error
-from dms_provider.sessions.table import server
+from dms_provider.sessions.table import UnknownSource, server
 
 _CURSOR_EXTRAS = frozenset({"cursor"})
 
@@ -113,16 +113,19 @@ def find_source(conn_id: str, *, owner: str, timeout: timedelta | None) -> Found
     :param owner: of the flow
     :param timeout: of the node; no statement may go on for longer, even when its worker has died
     :raises SourceError: there is no such connection, the owner may not use it, or it cannot be used
-    :raises UnknownSource: the connection's type is no data source for SQL
     """
     connection = find_connection(conn_id, owner=owner)
     extra = connection.extra_dejson
     limits = [_seconds(conn_id, extra.get("statement_timeout")), timeout and timeout.total_seconds()]
     conn_type = connection.conn_type or ""
+    try:
+        kind = server(conn_type)
+    except UnknownSource as unknown:
+        raise SourceError(f"connection {conn_id}: {unknown}") from None
     return FoundSource(
         connection,
         conn_type,
-        server(conn_type),
+        kind,
         min((limit for limit in limits if limit), default=None),
         _lock_free(conn_id, conn_type, extra.get("lock_free")),
     )
@@ -134,7 +137,6 @@ def open_source(conn_id: str, *, owner: str, timeout: timedelta | None) -> Sourc
     :param owner: of the flow
     :param timeout: of the node; no statement may go on for longer, even when its worker has died
     :raises SourceError: there is no such connection, the owner may not use it, or it cannot be used
-    :raises UnknownSource: the connection's type is no data source for SQL
     """
     found = find_source(conn_id, owner=owner, timeout=timeout)
     return Source(

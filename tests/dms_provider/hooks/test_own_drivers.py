@@ -48,6 +48,7 @@ def test_the_driver_is_asked_and_its_error_may_pass(conn_type: str, monkeypatch:
     ):
         pytest.fail("the session must not open")
     assert failed.value.may_pass
+    assert str(failed.value).startswith("no session on source: ")
     assert PASSWORD not in str(failed.value)
 
 

@@ -107,7 +107,10 @@ def test_a_query_is_shown_and_leaves_no_outputs() -> None:
     ("operator", "says"),
     [
         (lambda: statements("SELECT 1", conn_id="nowhere"), "connection nowhere does not exist; create it"),
-        (lambda: statements("SELECT 1", conn_id="http"), "connection type 'http' cannot run SQL here"),
+        (
+            lambda: statements("SELECT 1", conn_id="http"),
+            "connection http: connection type 'http' cannot run SQL here",
+        ),
         (
             lambda: statements("SELECT 1", conn_id="guarded", owner="mallory"),
             "not be used by flows of mallory",
