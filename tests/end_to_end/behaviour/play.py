@@ -208,7 +208,9 @@ class Play:
                 node = run.nodes.get(node_id)
                 if node is not None and (name, node_id) not in self._released:
                     self._release(name, run, node_id, behaviour, node)
-                if node is not None and len(node.began) <= behaviour.killed and node.state == "running":
+                if node is None or len(node.began) > behaviour.killed or node.state != "running":
+                    continue
+                if behaviour.until is None or self.reached(behaviour.until, 0, this=name):
                     self._kill(name, node_id, len(node.began))
 
     def _release(self, name: str, run: RunSeen, node_id: str, behaviour: Behaviour, node: NodeSeen) -> None:

@@ -65,7 +65,7 @@ class Behaviour:
     :param until: the work goes on until this moment
     :param fails: so many tries fail, at the end of their work
     :param hangs: its work never ends
-    :param killed: in so many tries the task's process gets SIGKILL while it works
+    :param killed: in so many tries the task's process gets SIGKILL while it works, when ``until`` has come
     :param deferred: it works in the triggerer, for so many seconds after ``until``
     :param condition: it is a conditional branch with this condition
     :param gives: output name -> value that it gives
