@@ -119,20 +119,15 @@ def _text(name: str, value: Any) -> str:
 
 
 def _encoded(value: Any) -> str:
-    """Return what is no text as JSON; numbers plain, without an exponent if they are of a usual size."""
+    """Return what is no text as JSON; numbers with all digits, without an exponent if of a usual size."""
     if isinstance(value, Decimal):
         small = value.is_finite() and abs(value.adjusted()) <= MAX_DIGITS
         return format(value, "f") if small else str(value)
-    return json.dumps(_plain(value), ensure_ascii=False)
-
-
-def _plain(value: Any) -> Any:
     if isinstance(value, _Pairs):
-        return {key: _plain(part) for key, part in value}
+        parts = [
+            f"{json.dumps(key, ensure_ascii=False)}: {_encoded(part)}" for key, part in dict(value).items()
+        ]
+        return f"{{{', '.join(parts)}}}"
     if isinstance(value, list):
-        return [_plain(part) for part in value]
-    if isinstance(value, Decimal):
-        return (
-            int(value) if value == value.to_integral_value() and abs(value.adjusted()) < 19 else float(value)
-        )
-    return value
+        return f"[{', '.join([_encoded(part) for part in value])}]"
+    return json.dumps(value, ensure_ascii=False)

@@ -47,7 +47,8 @@ def test_a_script_runs_and_gives_outputs(cloud: CloudAssistantServer, flow: Flow
     operator = node(
         script=SpecText(
             'printf "%s\\n" "${bizdate}: ${found}" "$PWD"; echo oops >&2\n'
-            """echo '{"rows": 12.50, "day": "2023-08-03", "big": 1e3, "list": [1, "é"], "none": null}'"""
+            """echo '{"rows": 12.50, "day": "2023-08-03", "big": 1e3, "list": [1, "é"], "none": null,'"""
+            """' "all": {"id": 12345678901234567890123, "n": [0.10]}}'"""
         ),
         inputs={"found": "read"},
         working_directory=SpecText(str(tmp_path)),
@@ -58,6 +59,7 @@ def test_a_script_runs_and_gives_outputs(cloud: CloudAssistantServer, flow: Flow
             "day": ScriptOutput("date"),
             "big": ScriptOutput("number"),
             "list": ScriptOutput(),
+            "all": ScriptOutput(),
             "none": ScriptOutput(if_empty="nothing"),
             "other": ScriptOutput("number", if_empty="0"),
         },
@@ -68,6 +70,7 @@ def test_a_script_runs_and_gives_outputs(cloud: CloudAssistantServer, flow: Flow
         "day": ("2023-08-03", "date"),
         "big": ("1000", "number"),
         "list": ('[1, "é"]', "text"),
+        "all": ('{"id": 12345678901234567890123, "n": [0.10]}', "text"),
         "none": ("nothing", "text"),
         "other": ("0", "number"),
     }
