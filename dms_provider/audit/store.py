@@ -39,6 +39,20 @@ def report_name(flow: str, node: str, business_time: datetime, run_id: str, map_
     return f"{_part(flow)}/{_part(node)}/{business_time:%Y-%m-%dT%H%M%S}_{_part(run_id)}{mapped}"
 
 
+def check_place(place: str, *, owner: str) -> None:
+    """Look whether a report could have that place, as far as Airflow's records tell.
+
+    :param place: as for :func:`write_report`; empty for no report
+    :param owner: of the flow
+    :raises WrongAddress: it is no address in object storage
+    :raises SourceError: its connection is not there, may not be used, or is none of object storage
+    """
+    if place.startswith(OSS_SCHEME):
+        from dms_provider.hooks.oss import check_connection
+
+        check_connection(parse_address(place).conn_id, owner=owner)
+
+
 def write_report(place: str, name: str, files: Mapping[str, bytes], *, owner: str) -> str:
     """Write the files of a report; each is there as a whole or not at all.
 

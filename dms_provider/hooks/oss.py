@@ -215,13 +215,8 @@ class OSSHook(BaseHook):
         )
         extra = connection.extra_dejson
         place = f"connection {self.oss_conn_id}"
-        if connection.conn_type != self.conn_type:
-            raise SourceError(f"{place} is of type {connection.conn_type!r}; object storage needs type 'oss'")
-        key_id, secret = connection.login or "", connection.password or ""
-        if not key_id or not secret or not connection.host:
-            raise SourceError(
-                f"{place}: login (access key id), password (access key secret) and host (endpoint) are needed"
-            )
+        _check_record(connection)
+        key_id, secret = connection.login, connection.password
         token = extra.get("security_token")
         self._redactor.add([secret, token])
         version = str(extra.get("auth_version") or "v4").lower()
@@ -245,6 +240,25 @@ class OSSHook(BaseHook):
         else:
             auth = oss2.make_auth(key_id, secret, version)
         return auth, endpoint, region, oss2.Session()
+
+
+def check_connection(conn_id: str, *, owner: str) -> None:
+    """Look whether a connection's record is one of object storage. No driver is loaded, and nothing asked.
+
+    :param owner: of the flow that is to use it
+    :raises SourceError: the connection is not there, may not be used, or is not complete
+    """
+    _check_record(find_connection(conn_id, owner=owner))
+
+
+def _check_record(connection: Any) -> None:
+    place = f"connection {connection.conn_id}"
+    if connection.conn_type != OSSHook.conn_type:
+        raise SourceError(f"{place} is of type {connection.conn_type!r}; object storage needs type 'oss'")
+    if not connection.login or not connection.password or not connection.host:
+        raise SourceError(
+            f"{place}: login (access key id), password (access key secret) and host (endpoint) are needed"
+        )
 
 
 def read_text(address: str, *, owner: str) -> str:

@@ -138,9 +138,11 @@ class AuditOperator(FlowOperator):
         :raises WrongAudit: a rule cannot be asked of the database
         :raises WrongCheck: a check refers to what is no number
         :raises RefusedValue: data may not stand where its reference stands
+        :raises WrongAddress: the report has no place to go to
         """
         from dms_provider.audit.checks import check_names, with_values
         from dms_provider.audit.plan import AuditPlan
+        from dms_provider.audit.store import check_place
         from dms_provider.dialects import dialect, substitute
         from dms_provider.sessions.source import find_source
 
@@ -164,6 +166,7 @@ class AuditOperator(FlowOperator):
             if all(isinstance(known.get(name), AuthorText) for name in names) and not self._secret(names):
                 with_values(check, known)
             self.log.info("Rule %s must be %s", label, rule.check)
+        check_place(self.author_text("report", context), owner=self.owner)
 
     def on_kill(self) -> None:
         """Stop what runs, on the server itself. Airflow calls this when the task is to end."""

@@ -120,12 +120,12 @@ class UnloadOperator(SQLFlowOperator):
         :raises WrongAddress: the result has no place to go to
         :raises SourceError: a connection cannot be used, or is not there
         """
+        from dms_provider.hooks.oss import check_connection
         from dms_provider.hooks.oss_address import parse_address
-        from dms_provider.sessions.source import find_connection
 
         super().describe(context)
         address = parse_address(self.author_text("to", context))
-        find_connection(address.conn_id, owner=self.owner)
+        check_connection(address.conn_id, owner=self.owner)
         self.log.info("The result would become %s (%s)", address, self.format)
 
     def on_kill(self) -> None:

@@ -11,11 +11,14 @@ import pytest
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowFailException
 
+from dms_provider.audit.rules import AuditRule
+from dms_provider.operators.audit import AuditOperator
 from dms_provider.operators.base import FlowOperator, SpecText
 from dms_provider.operators.conditional_branch import ConditionalBranchOperator
 from dms_provider.operators.outputs import Output
 from dms_provider.operators.single_instance_sql import SingleInstanceSQLOperator
 from dms_provider.operators.sql_assignment import SQLAssignmentOperator
+from dms_provider.operators.unload import UnloadOperator
 from dms_provider.policies.dag import apply_policies
 from dms_provider.policies.rules import FlowPolicies
 from dms_provider.variables.scope import FlowScope
@@ -127,6 +130,9 @@ def test_a_query_is_shown_and_leaves_no_outputs() -> None:
         (lambda: statements("VACUUM; SELECT 1", transaction=True), "line 1: VACUUM commits by itself"),
         (lambda: statements("SELECT 1", conn_id="holo", transaction=True), "has no transactions"),
         (lambda: assignment("SELECT 1; SELECT 2"), "this holds more than one statement"),
+        (lambda: unload("oss://http/bucket/x.csv"), "object storage needs type 'oss'"),
+        (lambda: audit("oss://nowhere/bucket/reports"), "connection nowhere does not exist"),
+        (lambda: audit("oss://source/bucket/reports"), "object storage needs type 'oss'"),
         (lambda: assignment("DELETE FROM t"), "one SELECT belongs here, and in PostgreSQL this begins"),
     ],
 )
@@ -136,6 +142,15 @@ def test_what_would_fail_fails(monkeypatch: pytest.MonkeyPatch, operator: Any, s
     guarded = {**NOBODY_THERE, "extra": {"allowed_owners": ["alice"]}}
     monkeypatch.setenv("AIRFLOW_CONN_GUARDED", json.dumps(guarded))
     assert says in fails(operator())
+
+
+def unload(to: str) -> UnloadOperator:
+    return UnloadOperator(task_id="unload", conn_id="source", sql=SpecText("SELECT 1"), to=SpecText(to))
+
+
+def audit(report: str) -> AuditOperator:
+    rules = [AuditRule("> 0", metric="row_count")]
+    return AuditOperator(task_id="audit", conn_id="source", table="t", rules=rules, report=SpecText(report))
 
 
 def test_statements_are_shown_before_one_is_refused() -> None:
