@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
 
+from dms_provider.operators.supervisor import SupervisorWatch
 from dms_provider.variables.references import Reference, parse_references, splice
 from dms_provider.variables.run_conf import RunConfError, read_run_conf
 from dms_provider.variables.run_times import run_times
@@ -107,7 +108,8 @@ class FlowOperator(BaseOperator):
         :raises RunConfError: the conf of the run cannot be understood
         :raises RunNotStarted: the scheduler did not decide about the run
         """
-        return self.begin(context)
+        with SupervisorWatch(self.on_kill):
+            return self.begin(context)
 
     def begin(self, context: Context, event: Any = None) -> Any:
         """Begin the try, or begin it once more after it waited for another run.
@@ -144,12 +146,13 @@ class FlowOperator(BaseOperator):
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Go on after a wait, under the same policies as before it."""
-        if next_method == "begin" or self.policies is None:
-            return super().resume_execution(next_method, next_kwargs, context)
-        conf = read_run_conf(context["dag_run"].conf)
-        with self._guard(self.policies, context, conf).work():
-            result = super().resume_execution(next_method, next_kwargs, context)
-        return self._end(conf, result)
+        with SupervisorWatch(self.on_kill):
+            if next_method == "begin" or self.policies is None:
+                return super().resume_execution(next_method, next_kwargs, context)
+            conf = read_run_conf(context["dag_run"].conf)
+            with self._guard(self.policies, context, conf).work():
+                result = super().resume_execution(next_method, next_kwargs, context)
+            return self._end(conf, result)
 
     def describe(self, context: Context) -> None:
         """Log what the node would execute, for a dry run; nothing is executed anywhere.

@@ -7,7 +7,10 @@ import signal
 import sys
 from datetime import timedelta
 from pathlib import Path
+from socket import socket
+from types import SimpleNamespace
 
+from airflow.sdk.execution_time import task_runner
 from airflow.sdk.execution_time.task_runner import _run_execute_callable
 
 from dms_provider.operators.base import FlowOperator, SpecText
@@ -17,14 +20,20 @@ from dms_provider.operators.sql_assignment import SQLAssignmentOperator
 from tests.dms_provider.operators.running import context_of
 
 
-def execute(kind: str, uri: str, sql: str, timeout: float | None, answer: Path) -> None:
+def execute(
+    kind: str, uri: str, sql: str, timeout: float | None, answer: Path, supervisor: socket | None = None
+) -> None:
     """Execute a node in this process, and write how it ended.
 
     :param kind: ``statement`` or ``assignment``
     :param uri: of the connection
     :param timeout: seconds that the node may take
     :param answer: file that gets the node's end in one line
+    :param supervisor: the task's end of what connects it with its supervisor
     """
+    if supervisor is not None:
+        comms = SimpleNamespace(socket=supervisor, send=lambda *_, **__: None)
+        task_runner.SUPERVISOR_COMMS = comms  # type: ignore[assignment]  # what a node needs of one
     os.environ["AIRFLOW_CONN_SOURCE"] = uri
     operator: FlowOperator
     limit = None if timeout is None else timedelta(seconds=timeout)

@@ -6,6 +6,7 @@ What runs there takes hours, so that the patience here says nothing of speed: it
 from __future__ import annotations
 
 import multiprocessing
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -56,10 +57,14 @@ def node(database: Database, tmp_path: Path) -> NodeStarter:
     processes.set_forkserver_preload(PRELOADED)
 
     @contextmanager
-    def start(kind: str, sql: str, timeout: float | None = None) -> Iterator[Node]:
+    def start(
+        kind: str, sql: str, timeout: float | None = None, supervisor: socket.socket | None = None
+    ) -> Iterator[Node]:
         answer = tmp_path / "answer"
         process = processes.Process(
-            target=killed_task.execute, args=(kind, database.uri, sql, timeout, answer), daemon=True
+            target=killed_task.execute,
+            args=(kind, database.uri, sql, timeout, answer, supervisor),
+            daemon=True,
         )
         process.start()
         try:
@@ -86,6 +91,21 @@ def test_a_running_statement_is_gone_after_sigterm_and_no_other_follows(
     prepare = "DROP TABLE IF EXISTS dms_after; CREATE TABLE dms_after (n INTEGER)"
     with node("statement", f"{prepare}; {database.slow}; INSERT INTO dms_after VALUES (1)") as running:
         running.process.terminate()
+        database.wait_for_silence()
+        assert running.end().startswith("SessionStopped: stopped: ")
+    with Session(database.source()) as session:
+        assert session.first_row("SELECT count(*) FROM dms_after") == (0,)
+
+
+@pytest.mark.parametrize("database", ["mariadb"], indirect=True)
+def test_a_running_statement_is_gone_after_its_supervisor_died_and_no_other_follows(
+    database: Database, node: NodeStarter
+) -> None:
+    prepare = "DROP TABLE IF EXISTS dms_after; CREATE TABLE dms_after (n INTEGER)"
+    sql = f"{prepare}; {database.slow}; INSERT INTO dms_after VALUES (1)"
+    supervisor, task = socket.socketpair()
+    with supervisor, task, node("statement", sql, supervisor=task) as running:
+        supervisor.close()
         database.wait_for_silence()
         assert running.end().startswith("SessionStopped: stopped: ")
     with Session(database.source()) as session:
