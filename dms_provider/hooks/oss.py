@@ -216,13 +216,13 @@ class OSSHook(BaseHook):
         extra = connection.extra_dejson
         place = f"connection {self.oss_conn_id}"
         _check_record(connection)
-        key_id, secret = connection.login, connection.password
+        key_id, secret, host = connection.login or "", connection.password or "", connection.host or ""
         token = extra.get("security_token")
         self._redactor.add([secret, token])
         version = str(extra.get("auth_version") or "v4").lower()
         if version not in ("v1", "v4"):
             raise SourceError(f"{place}: extra auth_version is v1 or v4, not {version!r}")
-        endpoint = connection.host if "://" in connection.host else f"https://{connection.host}"
+        endpoint = host if "://" in host else f"https://{host}"
         if connection.port:
             endpoint = f"{endpoint}:{connection.port}"
         found = _REGION.search(endpoint)
