@@ -22,10 +22,11 @@ class ActionFailed(Exception):
     """An event of a scenario could not be done."""
 
 
-def kill(pid: int | None, *, with_worker: bool) -> bool:
+def kill(pid: int | None, *, with_worker: bool, itself: bool = True) -> bool:
     """Send SIGKILL to a task's process.
 
     :param with_worker: to the worker that watches it too, so that nobody is left to report the end
+    :param itself: to the process itself; otherwise it loses its worker only
     :return: whether there was such a process
     """
     if pid is None:
@@ -34,7 +35,8 @@ def kill(pid: int | None, *, with_worker: bool) -> bool:
         fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
         if with_worker:
             os.kill(int(fields[1]), signal.SIGKILL)
-        os.kill(pid, signal.SIGKILL)
+        if itself:
+            os.kill(pid, signal.SIGKILL)
     except (OSError, ProcessLookupError):
         return False
     return True
@@ -89,7 +91,7 @@ def _delete(play: Play, asked: Mapping[str, Any]) -> None:
 
 def _kill(play: Play, asked: Mapping[str, Any]) -> None:
     task = play.task(asked["run"], asked["node"])
-    if task is None or not kill(task.pid, with_worker=True):
+    if task is None or not kill(task.pid, with_worker=True, itself="only" not in asked):
         raise ActionFailed(f"{asked['run']}.{asked['node']} has no process to kill: {task}")
 
 

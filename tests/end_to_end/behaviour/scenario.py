@@ -113,7 +113,7 @@ class Event:
     ``clear_failed``        ``run``: all that is failed, as in the UI
     ``clear_all``           ``run``: the whole run
     ``delete``              ``run``
-    ``kill``                ``run``, ``node``: SIGKILL to the worker and its task
+    ``kill``                ``run``, ``node``: SIGKILL to the worker and its task, or ``only: worker``
     ``edit``                ``nodes``, or other keys of the flow, which replace the scenario's
     ``pause``, ``unpause``
     ``pool``                ``name``, ``slots``
