@@ -28,13 +28,18 @@ def read_outputs(outputs: Mapping[str, ScriptOutput], results: Sequence[Instance
 
     :param outputs: what the node declares, by name
     :param results: of all instances
-    :raises OutputError: a value is missing, is not of its type, or differs between instances
+    :raises OutputError: a value is missing, cannot be read, is not of its type, or differs between instances
     """
     from dms_provider.operators.cells import CellError, check_type
     from dms_provider.operators.outputs import OutputError
     from dms_provider.variables.values import Data
 
-    given = {result.instance: [] if _is_cut(result) else last_object(result.output) for result in results}
+    given: dict[str, list[tuple[str, Any]]] = {}
+    for result in results:
+        pairs = last_object(result.output)
+        if pairs is None or (pairs and _is_cut(result)):
+            raise OutputError(next(iter(outputs)), _unreadable(result))
+        given[result.instance] = pairs
     values: dict[str, Data] = {}
     for name, output in outputs.items():
         found: dict[str, str] = {}
@@ -57,8 +62,11 @@ def read_outputs(outputs: Mapping[str, ScriptOutput], results: Sequence[Instance
     return values
 
 
-def last_object(output: str) -> list[tuple[str, Any]]:
-    """Return the keys and values of the JSON object on the last line of output; none if it is none."""
+def last_object(output: str) -> list[tuple[str, Any]] | None:
+    """Return the keys and values of the JSON object on the last line of output; none if it is none.
+
+    ``None``: the line begins like an object, and cannot be read.
+    """
     line = output.rstrip().rpartition("\n")[2].strip()
     if not line.startswith("{"):
         return []
@@ -67,7 +75,7 @@ def last_object(output: str) -> list[tuple[str, Any]]:
             line, object_pairs_hook=_Pairs, parse_int=Decimal, parse_float=Decimal, parse_constant=str
         )
     except (ValueError, ArithmeticError, RecursionError):
-        return []
+        return None
     return list(pairs)
 
 
@@ -92,6 +100,14 @@ def _agreed(name: str, found: Mapping[str, str]) -> str | None:
             f"the instances give different values ({told}); let one of them print it, or use one node each",
         )
     return next(iter(found.values()), None)
+
+
+def _unreadable(result: InstanceResult) -> str:
+    dropped = f" ({result.dropped} bytes of output were not kept: print less)" if result.dropped else ""
+    return (
+        f"the last line on {result.instance} begins like a JSON object, and cannot be read as one{dropped},"
+        " so its value is not known, and no if_empty takes its place: mend what prints it"
+    )
 
 
 def _nothing(name: str, results: Sequence[InstanceResult], given: Mapping[str, list[tuple[str, Any]]]) -> str:

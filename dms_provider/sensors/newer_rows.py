@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from dms_provider.dialects import Dialect, Mode, is_balanced, quoted_name
+from dms_provider.messages import shortened
 from dms_provider.variables.output_types import is_number
 from dms_provider.variables.references import (
     DataReference,
@@ -125,6 +126,15 @@ class NewerRows:
             f" {since!r}; say with time_format how it holds time: epoch, epoch_ms, a pattern, or leave it out"
             " for a type of the database"
         )
+
+    def shown_since(self, values: Mapping[str, Value]) -> str:
+        """Return ``since`` for a log.
+
+        :param values: of :meth:`names`; a name without one, such as a secret's, stays as it is written
+        """
+        text = splice(parse_references(self.since), values, keep_unknown=True)
+        shown = "".join(part if isinstance(part, str) else part.data.text for part in text)
+        return shortened(shown if shown.isprintable() else ascii(shown))
 
     def _is_hidden(self, values: Mapping[str, Value]) -> bool:
         """Return whether ``since`` refers to what a preview does not know, or does not show."""

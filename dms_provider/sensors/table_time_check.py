@@ -53,6 +53,7 @@ class TableTimeCheckSensor(WaitingOperator):
     template_fields: Sequence[str] = ("conn_id", "table", "time_column", "since", "where")
     template_fields_renderers: ClassVar[dict[str, str]] = {"where": "sql"}
     reference_fields: ClassVar[tuple[str, ...]] = ("table", "time_column", "since", "where")
+    _since = ""
 
     def __init__(
         self,
@@ -97,11 +98,12 @@ class TableTimeCheckSensor(WaitingOperator):
 
         rows = self._rows()
         values, secrets = split_secrets(self.resolve(rows.names(), context), self.scope.secrets)
+        self._since = rows.shown_since(values)
         return TableLook(conn_id=self.conn_id, owner=self.owner, rows=rows, values=values, secrets=secrets)
 
     def looked_for(self) -> str:
         """Return which row is looked for."""
-        return f"a row of {self.table} {'at or ' if self.inclusive else ''}after {self.since}"
+        return f"a row of {self.table} {'at or ' if self.inclusive else ''}after {self._since}"
 
     def trigger_type(self) -> type[TableTimeTrigger]:
         """Return the trigger that looks into the table."""

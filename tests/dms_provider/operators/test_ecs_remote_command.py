@@ -196,6 +196,14 @@ def test_outputs_that_are_none(cloud: CloudAssistantServer, flow: Flow, script: 
         flow.run(node(script=script, outputs={"n": ScriptOutput("number")}))
 
 
+@pytest.mark.parametrize("script", ["echo '{\"n\": }'", 'printf \'{"n": "%030000d"}\' 0'])
+def test_an_object_that_cannot_be_read_is_not_empty(
+    cloud: CloudAssistantServer, flow: Flow, script: str
+) -> None:
+    with pytest.raises(OutputError, match=r"^output n: the last line on i-1 begins like a JSON object, and"):
+        flow.run(node(script=script, outputs={"n": ScriptOutput("number", if_empty="0")}))
+
+
 def test_the_last_line_counts_although_the_middle_is_lost(cloud: CloudAssistantServer, flow: Flow) -> None:
     flow.run(node(script="seq 20000; echo '{\"n\": 1}'", outputs={"n": ScriptOutput("number")}))
     assert flow.outputs["n"].text == "1"

@@ -60,6 +60,19 @@ def test_a_row_that_is_there_needs_no_trigger(database: Database) -> None:
 
 
 @SQLITE
+def test_the_log_says_which_point_an_output_gave(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    insert(database, "2023-08-03 12:00:00")
+    monkeypatch.setenv("AIRFLOW_VAR_HOUR_KEY", "11")
+    node = sensor(
+        since=SpecText("${day} ${hour}:00:00"),
+        scope=FlowScope(secrets={"hour": "hour_key"}),
+        inputs={"day": "read"},
+    )
+    outcome = run(node, given={"read": {"day": Data(("2023-08-03",))}})
+    assert outcome.log[-1] == "Found a row of dms_arrived after 2023-08-03 ${hour}:00:00"
+
+
+@SQLITE
 def test_the_wait_is_handed_to_the_trigger(database: Database) -> None:
     insert(database, "2023-08-03 12:00:00")
     before = time.time()
