@@ -8,10 +8,11 @@ stops the session cancels the statement on the server itself.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Any, TypeVar
@@ -23,6 +24,8 @@ _KILL_SECONDS = 4.0
 _CANCEL_AGAIN_SECONDS = 0.25
 _IDLE_CHECK_SECONDS = 0.01
 _CLOSE_SECONDS = 2.0
+_LISTEN_SECONDS = 0.25
+"""A signal that comes just before Python begins to wait is heard when that wait ends, and no earlier."""
 _LARGE_BATCH = 200_000
 
 _log = logging.getLogger(__name__)
@@ -282,12 +285,13 @@ class Session:
 
     def _outcome(self) -> tuple[Any, BaseException | None]:
         """Wait for what the work gives; cancel it where its limit is up and nobody else will do that."""
-        try:
-            return self._outcomes.get(timeout=self._own_limit)
-        except Empty:
-            self._limit_is_up = True
-            killer = threading.Thread(target=self._cancel_until_idle, name="session-limit", daemon=True)
-            killer.start()
+        deadline = math.inf if self._own_limit is None else time.monotonic() + self._own_limit
+        while (left := deadline - time.monotonic()) > 0:
+            with suppress(Empty):
+                return self._outcomes.get(timeout=min(left, _LISTEN_SECONDS))
+        self._limit_is_up = True
+        killer = threading.Thread(target=self._cancel_until_idle, name="session-limit", daemon=True)
+        killer.start()
         try:
             self._outcomes.get(timeout=_KILL_SECONDS)
             ended = "was cancelled"

@@ -232,7 +232,7 @@ def test_who_can_help_it(server: TdsServer, monkeypatch: pytest.MonkeyPatch) -> 
         return refused.value
 
     wrong_password = refusal(password="wrong")
-    assert str(wrong_password) == "Login failed. (error 18456)"
+    assert str(wrong_password) == "no session on source: Login failed. (error 18456)"
     assert not wrong_password.may_pass
     unreachable = refusal(port=1)
     assert unreachable.may_pass

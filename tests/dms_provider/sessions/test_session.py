@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 import threading
 from typing import Any
 
@@ -101,6 +102,36 @@ def test_cancelling_goes_on_until_it_succeeds(
             session.execute(database.slow, is_query=True)
         database.wait_for_silence()
     assert [record.args for record in caplog.records] == [("source", "no way out"), ("source", "nor here")]
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_a_signal_that_does_not_interrupt_the_wait_is_heard(database: Database, session: Session) -> None:
+    heard: list[int] = []
+
+    def stop(number: int, _: Any) -> None:
+        heard.append(number)
+        session.kill()
+
+    def give_up() -> None:
+        heard.append(0)
+        session.kill()
+
+    # As one does that comes just before the wait: Python notes it, and the wait goes on.
+    past_the_main_thread = threading.Timer(
+        0.5, lambda: signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
+    )
+    before = signal.signal(signal.SIGUSR1, stop)
+    with session:
+        past_the_main_thread.start()
+        in_the_end = threading.Timer(30, give_up)
+        in_the_end.start()
+        try:
+            with pytest.raises(SessionStopped):
+                session.execute(database.slow)
+        finally:
+            in_the_end.cancel()
+            signal.signal(signal.SIGUSR1, before)
+    assert heard == [signal.SIGUSR1]
 
 
 def test_rows_that_are_being_fetched_are_killed_on_the_server(database: Database, session: Session) -> None:
