@@ -37,7 +37,7 @@ def read_outputs(outputs: Mapping[str, ScriptOutput], results: Sequence[Instance
     given: dict[str, list[tuple[str, Any]]] = {}
     for result in results:
         pairs = last_object(result.output)
-        if pairs is None or (pairs and _is_cut(result)):
+        if pairs is None or _is_cut(result):
             raise OutputError(next(iter(outputs)), _unreadable(result))
         given[result.instance] = pairs
     values: dict[str, Data] = {}
@@ -103,10 +103,12 @@ def _agreed(name: str, found: Mapping[str, str]) -> str | None:
 
 
 def _unreadable(result: InstanceResult) -> str:
-    dropped = f" ({result.dropped} bytes of output were not kept: print less)" if result.dropped else ""
+    seen = "begins like a JSON object, and cannot be read as one"
+    if _is_cut(result):
+        seen = f"was not kept as a whole ({result.dropped} bytes of output were not kept: print less)"
     return (
-        f"the last line on {result.instance} begins like a JSON object, and cannot be read as one{dropped},"
-        " so its value is not known, and no if_empty takes its place: mend what prints it"
+        f"the last line on {result.instance} {seen}, so its value is not known, and no if_empty takes its"
+        " place: mend what prints it"
     )
 
 

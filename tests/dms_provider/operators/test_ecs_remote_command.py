@@ -196,11 +196,18 @@ def test_outputs_that_are_none(cloud: CloudAssistantServer, flow: Flow, script: 
         flow.run(node(script=script, outputs={"n": ScriptOutput("number")}))
 
 
-@pytest.mark.parametrize("script", ["echo '{\"n\": }'", 'printf \'{"n": "%030000d"}\' 0'])
+@pytest.mark.parametrize(
+    ("script", "problem"),
+    [
+        ("echo '{\"n\": }'", "begins like a JSON object, and cannot be read as one"),
+        ('printf \'{"n": "%030000d"}\' 0', "was not kept as a whole"),
+        ('seq 20000; printf \'{"a": "%030000d", "n": 1}\' 0', "was not kept as a whole"),
+    ],
+)
 def test_an_object_that_cannot_be_read_is_not_empty(
-    cloud: CloudAssistantServer, flow: Flow, script: str
+    cloud: CloudAssistantServer, flow: Flow, script: str, problem: str
 ) -> None:
-    with pytest.raises(OutputError, match=r"^output n: the last line on i-1 begins like a JSON object, and"):
+    with pytest.raises(OutputError, match=f"^output n: the last line on i-1 {problem}"):
         flow.run(node(script=script, outputs={"n": ScriptOutput("number", if_empty="0")}))
 
 
